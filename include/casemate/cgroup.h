@@ -1,0 +1,90 @@
+/*
+ * Control groups behind one interface: v1 (also hybrid and named hierarchies)
+ * and v2, with the cgroupfs layout. Nothing but cgroup/ touches the cgroup
+ * file systems, except that the sandbox mounts them inside. The place of a
+ * cgroup comes from config.json and is trusted only after cgroup_plan has
+ * checked it: no "..", below the mount.
+ */
+#ifndef CASEMATE_CGROUP_H
+#define CASEMATE_CGROUP_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "casemate/json.h"
+#include "casemate/spec.h"
+
+enum cgroup_mode {
+	CGROUP_V1, /* controllers on v1; hybrid has an extra v2 hierarchy */
+	CGROUP_V2,
+};
+
+struct cgroup_hierarchy {
+	const char *controllers; /* "cpu,cpuacct", "name=systemd"; "" for v2 */
+	const char *mountpoint;  /* "/sys/fs/cgroup/cpu,cpuacct" */
+	const char *path;        /* of the container below it, "/docker/ID" */
+};
+
+struct cgroup {
+	struct arena *arena;
+	enum cgroup_mode mode;
+	/* v1: one each, the hybrid v2 one (mountpoint …/unified) among them as
+	 * controllers ""; v2: exactly one. */
+	struct {
+		struct cgroup_hierarchy *v;
+		size_t n, cap;
+	} h;
+	size_t made;   /* so many of h were made by cgroup_create */
+};
+
+/* Reads /proc/self/mountinfo and /proc/self/cgroup, and works out the cgroup's
+ * place: cgroups_path below the mount when absolute, below the runtime's own
+ * cgroup when relative, /casemate/ID when NULL. Makes nothing. -1 with error
+ * for a path that has "..", or no usable hierarchy. */
+int cgroup_plan(struct cgroup *cg, struct arena *a, const char *cgroups_path, const char *id);
+
+/* Makes the directories (parents too) and applies the resources; undoes what
+ * it made where it fails. -1 with error; a directory that holds processes
+ * already is an error (EBUSY, "cgroup … is not empty"). */
+int cgroup_create(struct cgroup *cg, const struct spec_resources *r);
+
+/* v2: a new descriptor for CLONE_INTO_CGROUP. v1: -1 with errno 0. -1 with
+ * the error set on failure. */
+int cgroup_fd(const struct cgroup *cg);
+
+/* Moves a process into every hierarchy (v1), or into the v2 one where
+ * CLONE_INTO_CGROUP could not (exec joins with this too). -1 with error. */
+int cgroup_attach(const struct cgroup *cg, pid_t pid);
+
+/* Applies resources to a running container (update). Nothing given, nothing
+ * changed. memory.checkBeforeUpdate is honoured. -1 with error. */
+int cgroup_update(const struct cgroup *cg, const struct spec_resources *r);
+
+/* Freezes or thaws and waits until the kernel says it is done (bounded). */
+int cgroup_freeze(const struct cgroup *cg, bool freeze);
+/* 1 frozen, 0 not, -1 with error. */
+int cgroup_frozen(const struct cgroup *cg);
+
+/* Sends sig to every process of the cgroup and below it. SIGKILL: cgroup.kill
+ * where the kernel has it, else freeze, kill all, thaw, until empty. */
+int cgroup_kill(const struct cgroup *cg, int sig);
+
+/* All pids in the cgroup and below it, once each, ascending, as seen here. */
+int cgroup_pids(const struct cgroup *cg, struct arena *a, pid_t **pids, size_t *n);
+
+/* Removes the cgroup with everything below it, waiting a bounded time for the
+ * last process to go. Already gone is no error. -1 with error. */
+int cgroup_delete(const struct cgroup *cg);
+
+/* To and from the state file. */
+void cgroup_save(const struct cgroup *cg, struct json_out *w, const char *key);
+int cgroup_load(struct cgroup *cg, struct arena *a, struct json *o);
+
+/* The weight of cgroup v2 for v1 shares, by the runtime-spec's formula of 2025
+ * (shares 1024 is weight 100): 1 for 2 and less, 10000 for 262144 and more. */
+uint64_t cgroup_weight_from_shares(uint64_t shares);
+/* io.weight from blkio weight: 10..1000 to 1..10000. */
+uint64_t cgroup_io_weight(uint64_t blkio_weight);
+
+#endif
