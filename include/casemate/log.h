@@ -28,4 +28,8 @@ void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A line for --debug only. */
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* In the container's process: forgets the file. Its descriptor is closed with
+ * the others there, and its number may come to mean something else. */
+void log_detach(void);
+
 #endif

@@ -119,6 +119,7 @@ struct spec_namespace {
 	int type;         /* CLONE_NEWNS, CLONE_NEWPID, … */
 	const char *path; /* NULL: a new one */
 	bool is_host;     /* facts: path leads to the runtime's own namespace */
+	int fd;           /* facts: path opened, and what is joined later; only with a path */
 };
 
 struct spec_device {

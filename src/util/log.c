@@ -134,3 +134,9 @@ void log_debug(const char *fmt, ...)
 	line_if_debug("debug", fmt, ap);
 	va_end(ap);
 }
+
+void log_detach(void)
+{
+	log_state.fd = 0;
+	log_state.debug = false;
+}

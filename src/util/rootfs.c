@@ -22,7 +22,8 @@ enum { EAGAIN_TRIES = 128 };
 static int open_in_root(int root, const char *path, uint64_t flags, uint64_t mode, unsigned how)
 {
 	struct open_how h = {
-		.flags = flags | O_CLOEXEC | O_NOCTTY,
+		/* openat2 refuses with O_PATH what open(2) ignores. */
+		.flags = flags | O_CLOEXEC | (flags & O_PATH ? 0 : O_NOCTTY),
 		.mode = mode,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};

@@ -1,0 +1,131 @@
+/*
+ * Containers on disk and their life: <root>/<id>/ with one lock, written by
+ * rename; hooks; the facts about the host that policy judges. It must never
+ * touch a directory that it cannot recognise as its own: engines share the
+ * root with other runtimes. The verbs call it.
+ */
+#ifndef CASEMATE_CONTAINER_H
+#define CASEMATE_CONTAINER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "casemate/cgroup.h"
+#include "casemate/json.h"
+#include "casemate/policy.h"
+#include "casemate/spec.h"
+
+/* Global options, as main parsed them. */
+struct options {
+	const char *root;    /* absolute state root */
+	const char *profile; /* name or path */
+	const char *audit;   /* reserved for the audit log; NULL */
+	bool systemd_cgroup; /* refused until the systemd driver is there */
+	bool no_cgroups;     /* --cgroup-manager disabled */
+	bool debug;
+};
+
+enum container_status {
+	STATUS_CREATING,
+	STATUS_CREATED,
+	STATUS_RUNNING,
+	STATUS_PAUSED,
+	STATUS_STOPPED
+};
+extern const char *const container_status_names[5];
+
+struct container {
+	struct arena *arena;
+	int root_fd; /* the state root */
+	int dir_fd;  /* <root>/<id>, locked (flock) */
+	const char *id, *bundle, *rootfs, *created /* RFC 3339, UTC */, *profile;
+	const char *oci_version;
+	pid_t pid; /* 0: none (yet) */
+	uint64_t
+		start_time; /* field 22 of /proc/PID/stat, so that a pid used again is told apart */
+	struct kvs annotations;
+	struct cgroup cgroup;
+	bool has_cgroup;
+};
+
+/* --- state.c ----------------------------------------------------------- */
+
+/* Opens the state root, made (0700) where it is missing and make is true;
+ * refuses one that others may write. Returns a descriptor or -1 with error. */
+int state_root_open(const char *path, bool make);
+
+/* Reserves an id: makes <root>/<id>, locks it, writes the first state.
+ * "container with given ID already exists" where it is taken. */
+int container_reserve(struct container *c, struct arena *a, const char *root, const char *id);
+
+/* Opens and locks an existing one and reads its state. "container does not
+ * exist" where there is none or it is another runtime's. wait false: EAGAIN
+ * where another command holds the lock. */
+int container_open(struct container *c, struct arena *a, const char *root, const char *id,
+		   bool wait);
+
+/* Writes the state by rename. */
+int container_save(const struct container *c);
+
+/* Removes the state directory and releases the lock. */
+int container_remove(struct container *c);
+void container_close(struct container *c);
+
+/* The status now: from the process, the start socket and the freezer. */
+int container_status(const struct container *c, enum container_status *status);
+
+/* A pidfd of the container's init, checked against its start time. -1 with
+ * "container not running" (and "no such process"). */
+int container_pidfd(const struct container *c);
+
+/* Writes runc's state shape (pid, status, bundle, …) into w. */
+void container_write_state(const struct container *c, enum container_status st, const char *key,
+			   bool owner, struct json_out *w);
+
+/* --- lifecycle.c ------------------------------------------------------- */
+
+struct create_options {
+	const char *bundle, *config /* NULL: config.json */, *console_socket, *pidfd_socket,
+		*pid_file;
+	unsigned preserve_fds;
+	bool no_pivot, no_new_keyring, detach, keep, no_subreaper;
+};
+
+/* create: everything up to the wait for start. */
+int container_create(const struct options *o, const struct create_options *co, const char *id);
+/* run: create, start; in the foreground also waits and deletes. *status is the
+ * exit status for main. */
+int container_run(const struct options *o, const struct create_options *co, const char *id,
+		  int *status);
+int container_start(const struct options *o, const char *id);
+int container_kill(const struct options *o, const char *id, int sig, bool all);
+int container_delete(const struct options *o, const char *id, bool force);
+
+struct exec_options {
+	const char *process /* file */, *console_socket, *pidfd_socket, *pid_file, *cwd, *user,
+		*process_label, *apparmor, *cgroup;
+	struct strv env, caps, gids, args;
+	unsigned preserve_fds;
+	bool detach, tty, no_new_privs, ignore_paused;
+};
+int container_exec(const struct options *o, const struct exec_options *eo, const char *id,
+		   int *status);
+
+/* --- facts.c ----------------------------------------------------------- */
+
+/* Gathers what policy judges: opens the source of each bind mount once (the
+ * descriptor that is mounted later), resolves it, looks for engine sockets and
+ * key folders in it; finds namespaces that are the runtime's own; checks the
+ * hooks' files. bundle_fd: relative sources start there. need: a source that
+ * cannot be opened is an error (create), else its facts stay empty (check). */
+int facts_gather(struct spec *s, int bundle_fd, bool need);
+
+/* --- hooks.c ----------------------------------------------------------- */
+
+/* Runs the hooks of one kind in order: no environment but the hook's, cwd "/",
+ * standard input the state, bounded by the timeout. Standard output goes to
+ * stderr. -1 with error at the first that fails; poststop goes on and warns. */
+int hooks_run(const struct spec *s, enum hook_kind kind, const char *state_json);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * The kernel work: everything between clone3 and execve. It gets a decided
+ * plan and must never decide policy. container/ calls it; it calls container/
+ * only through the hook callback.
+ */
+#ifndef CASEMATE_SANDBOX_H
+#define CASEMATE_SANDBOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "casemate/cgroup.h"
+#include "casemate/seccomp.h"
+#include "casemate/spec.h"
+
+/* Runs the hooks of one kind with the container's state on their standard
+ * input, pid as the hook would see it. Called in the runtime (prestart,
+ * createRuntime) and in the container's process (createContainer,
+ * startContainer). -1 with error. */
+typedef int sandbox_hooks(void *ctx, enum hook_kind kind, pid_t pid);
+
+/* What container and exec share: the process and how it is started. */
+struct launch {
+	/* Given by the caller. */
+	const struct spec *spec;	    /* of the container, rewritten by policy */
+	const struct spec_process *process; /* spec->process, or exec's own */
+	const char *id;			    /* for the keyring's name and messages */
+	const struct cgroup *cgroup;
+	const struct seccomp_program *filter, *fixed; /* n == 0: none */
+	unsigned preserve_fds; /* descriptors 3 … 3+n-1 stay open (LISTEN_FDS included) */
+	bool no_new_keyring;
+	int console_socket; /* connected socket for the pty's master, or -1: the
+			     * master is put into console instead */
+
+	/* Of a new container only. */
+	const char *rootfs_path; /* absolute; the directory that rootfs_fd was opened from */
+	int rootfs_fd;		 /* O_PATH */
+	int start_fd;		 /* from start_listen(), or -1: sandbox_go starts it */
+	sandbox_hooks *hooks;
+	void *hooks_ctx;
+
+	/* Of exec only. */
+	int container_pidfd; /* of the container's init, or -1: a new container */
+
+	/* Results. */
+	pid_t pid;
+	int pidfd;
+	int console; /* pty master, close-on-exec; -1: none */
+	int sync;    /* owned; closed by sandbox_go and sandbox_abort */
+};
+
+/* All members that are descriptors -1, the rest 0. */
+struct launch launch_init(void);
+
+/* The launch up to the point where only the program itself is missing: clone3,
+ * id maps, cgroup, mounts, hooks up to createContainer, pivot_root, console.
+ * The process then waits for sandbox_go, or for start_fd. What fails is undone
+ * but for the cgroup: no process is left. The parent keeps no namespace.
+ * -1 with error. */
+int sandbox_launch(struct launch *l);
+/* The same for a process in a running container (exec). */
+int sandbox_exec(struct launch *l);
+
+/* Starts the program of a launch without start_fd and waits until its execve
+ * succeeded. -1 with error: the process is gone. */
+int sandbox_go(struct launch *l);
+
+/* Ends a launch that is not wanted any more: kills and reaps the process. */
+void sandbox_abort(struct launch *l);
+
+/* create: makes the listening socket "start" in the state directory. */
+int start_listen(int dirfd);
+/* Is the container still waiting to be started? Looks for the socket's name. */
+bool start_pending(int dirfd);
+/* start: connects, removes the name, tells the container to go and waits until
+ * its execve succeeded. -1 with error: ENOENT where it was started already. */
+int start_go(int dirfd);
+
+/* The parent's side of a foreground run or exec: forwards signals (all but
+ * SIGCHLD and what cannot be caught) to the process by its pidfd, puts a
+ * terminal on stdin into raw mode and copies both ways where console is not -1,
+ * follows SIGWINCH, and reaps. Returns the exit status, 128+n for a signal, or
+ * -1 with error. */
+int foreground_wait(pid_t pid, int pidfd, int console);
+
+/* Makes this process unreadable for the container before it touches one: not
+ * dumpable, descriptors 0 to 2 open, environment and umask set. First call of
+ * main. -1 with error. */
+int runtime_protect(void);
+
+#endif

@@ -1,0 +1,147 @@
+/*
+ * The last steps, the same for a container's first process and for exec: from
+ * a privileged process inside to the program. Their order is the point.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <linux/keyctl.h>
+#include <stdio.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include "internal.h"
+
+/* A process that is not root can open /dev/stdout only if the pipe is its own.
+ * Files and devices of the host that are on 0 to 2 keep their owner. */
+static int own_stdio(struct setup *s)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		struct stat st;
+
+		if (fstat(fd, &st) < 0)
+			return fail(errno, "descriptor %d", fd);
+		/* EINVAL: an id without a mapping; the pipe works, if unnamed. */
+		if (S_ISFIFO(st.st_mode) && fchown(fd, s->process->uid, (gid_t)-1) < 0 &&
+		    errno != EINVAL && errno != EPERM && errno != EROFS)
+			return fail(errno, "cannot give descriptor %d to process.user", fd);
+	}
+	return 0;
+}
+
+static int new_keyring(struct setup *s)
+{
+	char name[256];
+
+	if (s->l->no_new_keyring)
+		return 0;
+	/* The session keyring of the caller holds the caller's keys. */
+	snprintf(name, sizeof(name), "_ses.%s", s->l->id);
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) < 0 && errno != ENOSYS)
+		return fail(errno, "cannot make a session keyring");
+	return 0;
+}
+
+static int enter_cwd(struct setup *s)
+{
+	_fd_ int fd = rootfs_open(s->root, s->process->cwd, O_PATH | O_DIRECTORY, 0);
+
+	/* Before the ids change: a working directory that process.user may not
+	 * search is what images are made with, and what other runtimes allow. */
+	if (fd < 0 || fchdir(fd) < 0)
+		return fail(errno, "process.cwd: cannot change to %s", s->process->cwd);
+	return 0;
+}
+
+static int set_ids(struct setup *s)
+{
+	const struct spec_process *p = s->process;
+
+	if (setgroups(p->additional_gids.n, p->additional_gids.v) < 0)
+		return fail(errno, "process.user.additionalGids");
+	if (setresgid(p->gid, p->gid, p->gid) < 0) {
+		fail(errno, "process.user.gid: %u", p->gid);
+		return errno == EINVAL ? fail_hint("the user namespace does not map this id") : -1;
+	}
+	/* Capabilities outlive the change of ids until caps_set. */
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return fail(errno, "PR_SET_KEEPCAPS");
+	if (setresuid(p->uid, p->uid, p->uid) < 0) {
+		fail(errno, "process.user.uid: %u", p->uid);
+		return errno == EINVAL ? fail_hint("the user namespace does not map this id") : -1;
+	}
+	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
+		return fail(errno, "PR_SET_KEEPCAPS");
+	return 0;
+}
+
+static int load_filters(struct setup *s)
+{
+	/* The fixed one first: the config's may deny seccomp(2). */
+	if (s->l->fixed && seccomp_load(s->l->fixed) < 0)
+		return -1;
+	return s->l->filter ? seccomp_load(s->l->filter) : 0;
+}
+
+/* Only 0 to 2, what --preserve-fds names, and the report stay open. */
+static int close_descriptors(struct setup *s)
+{
+	unsigned first = 3 + s->l->preserve_fds;
+	int report = fcntl(s->report, F_DUPFD_CLOEXEC, (int)first);
+
+	if (report < 0)
+		return fail(errno, "report descriptor");
+	for (int fd = 3; fd < (int)first; fd++)
+		if (fcntl(fd, F_SETFD, 0) < 0)
+			return fail(errno, "--preserve-fds: descriptor %d is not open", fd);
+	if (close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		return fail(errno, "close_range");
+	/* casemate-init closes it on its own execve. */
+	if (fcntl(report, F_SETFD, 0) < 0)
+		return fail(errno, "report descriptor");
+	s->report = report;
+	s->argv[0] = arena_printf(s->spec->arena, "%d", report);
+	return 0;
+}
+
+static int execute(struct setup *s)
+{
+	char path[64];
+
+	/* The image of this process becomes casemate-init before anything of the
+	 * container's runs, so nothing there ever sees the runtime's binary. */
+	syscall(SYS_execveat, s->init, "", s->argv, s->envp, AT_EMPTY_PATH);
+	int e = errno;
+	/* A config's filter may have denied execveat. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->init);
+	execve(path, s->argv, s->envp);
+	return fail(e, "cannot execute casemate-init");
+}
+
+int finish(struct setup *s)
+{
+	const struct spec_process *p = s->process;
+	struct spec_caps caps = caps_grantable(&p->caps);
+
+	umask(p->has_umask ? p->umask : 022);
+	if (s->spec->has_personality && personality(s->spec->personality) < 0)
+		return fail(errno, "linux.personality");
+	if (own_stdio(s) < 0 || new_keyring(s) < 0 || enter_cwd(s) < 0 || lsm_set(s) < 0)
+		return -1;
+	if (close_descriptors(s) < 0)
+		return -1;
+	/* Without no_new_privs a filter needs CAP_SYS_ADMIN, which goes below. */
+	if (!p->no_new_privileges && load_filters(s) < 0)
+		return -1;
+	/* The bounding set needs CAP_SETPCAP, so it goes while all are there. */
+	if (caps_drop_bounding(s, caps.bounding) < 0 || set_ids(s) < 0 || caps_set(&caps) < 0)
+		return -1;
+	if (p->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return fail(errno, "process.noNewPrivileges");
+	/* Last, so that the filter need not allow any step above. */
+	if (p->no_new_privileges && load_filters(s) < 0)
+		return -1;
+	if (verify(s, &caps) < 0)
+		return -1;
+	return execute(s);
+}

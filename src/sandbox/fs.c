@@ -1,0 +1,198 @@
+/* File systems that are made for the container: fsopen, the options by
+ * fsconfig, and a tmpfs that starts as a copy of what it covers. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+
+#include "internal.h"
+
+/* Kernel file systems: their superblock is shared with the host or has no
+ * read-only state of its own; "ro" is the mount's there. */
+static const char *const no_sb_ro[] = {"proc",	"sysfs",  "mqueue", "devpts",
+				       "tmpfs", "cgroup", "cgroup2"};
+
+static const struct {
+	unsigned long flag;
+	const char *name;
+} sb_flags[] = {
+	{MS_RDONLY, "ro"},	    {MS_SYNCHRONOUS, "sync"}, {MS_DIRSYNC, "dirsync"},
+	{MS_LAZYTIME, "lazytime"},  {MS_MANDLOCK, "mand"},    {MS_SILENT, "silent"},
+	{MS_I_VERSION, "iversion"},
+};
+
+/* The file system says itself what it did not like ("e tmpfs: Bad value …"). */
+static int fs_fail(int errnum, int fsfd, const char *what)
+{
+	char text[512];
+	ssize_t n = read(fsfd, text, sizeof(text) - 1);
+
+	if (n <= 2)
+		return fail(errnum, "%s", what);
+	text[n] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return fail(errnum, "%s (%s)", what, text + 2);
+}
+
+static int set_option(struct arena *a, int fsfd, const char *option)
+{
+	const char *eq = strchr(option, '=');
+	char *key = eq ? arena_strndup(a, option, (size_t)(eq - option)) : NULL;
+	int r = eq ? fsconfig(fsfd, FSCONFIG_SET_STRING, key, eq + 1, 0)
+		   : fsconfig(fsfd, FSCONFIG_SET_FLAG, option, NULL, 0);
+
+	if (r < 0)
+		return fs_fail(errno, fsfd, arena_printf(a, "option %s", option));
+	return 0;
+}
+
+/* A tmpfs without mode= gets that of the directory it covers. */
+static int set_mode(struct arena *a, int fsfd, const struct spec_mount *m, int dest)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < m->opt.data.n; i++)
+		if (strncmp(m->opt.data.v[i], "mode=", 5) == 0)
+			return 0;
+	if (fstat(dest, &st) < 0)
+		return fail(errno, "fstat");
+	return set_option(a, fsfd, arena_printf(a, "mode=%04o", st.st_mode & 07777));
+}
+
+static bool is_kernel_fs(const char *type)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(no_sb_ro); i++)
+		if (strcmp(type, no_sb_ro[i]) == 0)
+			return true;
+	return false;
+}
+
+int fs_make(const struct spec_mount *m, const char *label, int dest)
+{
+	_arena_ struct arena *a = arena_new();
+	unsigned long flags = m->opt.sb_set & ~(is_kernel_fs(m->type) ? MS_RDONLY : 0UL);
+	_fd_ int fsfd = fsopen(m->type, FSOPEN_CLOEXEC);
+
+	if (fsfd < 0)
+		return fail(errno, "type %s", m->type);
+	if (m->source && fsconfig(fsfd, FSCONFIG_SET_STRING, "source", m->source, 0) < 0)
+		return fs_fail(errno, fsfd, "source");
+	if (strcmp(m->type, "tmpfs") == 0 && set_mode(a, fsfd, m, dest) < 0)
+		return -1;
+	if (label && set_option(a, fsfd, arena_printf(a, "context=%s", label)) < 0)
+		return -1;
+	for (size_t i = 0; i < m->opt.data.n; i++)
+		if (set_option(a, fsfd, m->opt.data.v[i]) < 0)
+			return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(sb_flags); i++)
+		if (flags & sb_flags[i].flag && set_option(a, fsfd, sb_flags[i].name) < 0)
+			return -1;
+	if (fsconfig(fsfd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return fs_fail(errno, fsfd, arena_printf(a, "cannot make a %s", m->type));
+	int fd = fsmount(fsfd, FSMOUNT_CLOEXEC, 0);
+	return fd < 0 ? fs_fail(errno, fsfd, arena_printf(a, "cannot mount a %s", m->type)) : fd;
+}
+
+/* --- tmpcopyup --------------------------------------------------------- */
+
+enum { COPY_DEPTH = 64 };
+
+static int copy_dir(int from, int to, unsigned depth);
+
+static int copy_owner(int fd, const struct stat *st)
+{
+	/* Owner first: changing it takes setuid bits away, which mode gives back. */
+	if (fchownat(fd, "", st->st_uid, st->st_gid, AT_EMPTY_PATH) < 0)
+		return -1;
+	return S_ISLNK(st->st_mode) ? 0 : fchmod(fd, st->st_mode & 07777);
+}
+
+static int copy_file(int from, const char *name, int to, const struct stat *st)
+{
+	_fd_ int in =
+		openat(from, name,
+		       O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC); /* path: entry of from */
+	_fd_ int out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+			      0600); /* path: entry of the new tmpfs */
+	ssize_t n;
+
+	if (in < 0 || out < 0)
+		return -1;
+	while ((n = sendfile(out, in, NULL, 1 << 20)) > 0)
+		;
+	return n < 0 ? -1 : copy_owner(out, st);
+}
+
+static int copy_link(int from, const char *name, int to, const struct stat *st)
+{
+	char target[4096];
+	ssize_t n = readlinkat(from, name, target, sizeof(target) - 1); /* path: entry of from */
+
+	if (n < 0)
+		return -1;
+	target[n] = '\0';
+	if (symlinkat(target, to, name) < 0) /* path: entry of the new tmpfs */
+		return -1;
+	return fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW); /* path: the same */
+}
+
+static int copy_subdir(int from, const char *name, int to, const struct stat *st, unsigned depth)
+{
+	_fd_ int in =
+		openat(from, name,
+		       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); /* path: entry of from */
+	if (in < 0 || mkdirat(to, name, 0700) < 0) /* path: entry of the new tmpfs */
+		return -1;
+	_fd_ int out = openat(to, name,
+			      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); /* path: the same */
+	if (out < 0 || copy_dir(in, out, depth + 1) < 0)
+		return -1;
+	return copy_owner(out, st);
+}
+
+/* Entries are opened one by one below descriptors, never through a symlink.
+ * Devices, sockets and FIFOs are left out. */
+static int copy_dir(int from, int to, unsigned depth)
+{
+	int again = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* path: from itself */
+	_dir_ DIR *d = again < 0 ? NULL : fdopendir(again);
+	struct dirent *e;
+	struct stat st;
+
+	if (!d)
+		return -1;
+	if (depth > COPY_DEPTH) {
+		errno = ELOOP;
+		return -1;
+	}
+	for (errno = 0; (e = readdir(d)); errno = 0) {
+		int r = 0;
+
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		if (fstatat(from, e->d_name, &st, AT_SYMLINK_NOFOLLOW) <
+		    0) /* path: entry of from */
+			return -1;
+		if (S_ISDIR(st.st_mode))
+			r = copy_subdir(from, e->d_name, to, &st, depth);
+		else if (S_ISREG(st.st_mode))
+			r = copy_file(from, e->d_name, to, &st);
+		else if (S_ISLNK(st.st_mode))
+			r = copy_link(from, e->d_name, to, &st);
+		if (r < 0)
+			return -1;
+	}
+	return errno ? -1 : 0;
+}
+
+int copy_up(int from, int to)
+{
+	struct stat st;
+
+	if (copy_dir(from, to, 0) < 0 || fstat(from, &st) < 0)
+		return fail(errno, "tmpcopyup: cannot copy what is below the mount");
+	if (fchown(to, st.st_uid, st.st_gid) < 0)
+		return fail(errno, "tmpcopyup: cannot set the owner");
+	return 0;
+}

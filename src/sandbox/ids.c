@@ -1,0 +1,72 @@
+/* User and group ids: the maps of a user namespace, and becoming its root. */
+#include <errno.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "internal.h"
+
+static int write_map(int proc, pid_t pid, const char *file, const struct id_maps *maps)
+{
+	_arena_ struct arena *a = arena_new();
+	char *text = arena_strdup(a, "");
+
+	for (size_t i = 0; i < maps->n; i++)
+		text = arena_printf(a, "%s%u %u %u\n", text, maps->v[i].container, maps->v[i].host,
+				    maps->v[i].size);
+	return file_write(proc, arena_printf(a, "%d/%s", (int)pid, file), text);
+}
+
+int ids_write_maps(int proc, pid_t pid, const struct id_maps *uids, const struct id_maps *gids)
+{
+	if (write_map(proc, pid, "uid_map", uids) < 0)
+		return fail_in("linux.uidMappings");
+	if (write_map(proc, pid, "gid_map", gids) < 0)
+		return fail_in("linux.gidMappings");
+	return 0;
+}
+
+/* An idmapped mount takes its mapping from a user namespace, and one comes only
+ * with a process: it lives for as long as its maps are written. */
+int ids_userns_fd(int proc, const struct id_maps *uids, const struct id_maps *gids)
+{
+	struct clone_args_v0 {
+		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+	} args = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
+	char path[64];
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+	if (pid < 0)
+		return fail(errno, "a user namespace for the mapping");
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		for (;;)
+			pause();
+	}
+	int fd = ids_write_maps(proc, pid, uids, gids);
+	if (fd == 0) {
+		snprintf(path, sizeof(path), "%d/ns/user", (int)pid);
+		fd = openat(proc, path, O_RDONLY | O_CLOEXEC); /* path: our child's link */
+		if (fd < 0)
+			fail(errno, "cannot open /proc/%s", path);
+	}
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return fd;
+}
+
+int ids_become_root(struct setup *s)
+{
+	if (!has_user_namespace(s->spec))
+		return 0;
+	/* What is made in the rootfs from here on belongs to the container. */
+	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0) {
+		fail(errno, "linux.uidMappings: container id 0 is not mapped");
+		return fail_hint("map the container ids 0 for users and groups");
+	}
+	return 0;
+}

@@ -1,0 +1,110 @@
+/*
+ * What the parts of sandbox/ share: the plan made ready in the parent, and the
+ * steps of the child. Each step returns 0, or -1 with the error set.
+ */
+#ifndef CASEMATE_SANDBOX_INTERNAL_H
+#define CASEMATE_SANDBOX_INTERNAL_H
+
+#include <sched.h>
+#include <stdbool.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "casemate/error.h"
+#include "casemate/fd.h"
+#include "casemate/rootfs.h"
+#include "casemate/sandbox.h"
+
+#ifndef MOUNT_ATTR_NOSYMFOLLOW
+#define MOUNT_ATTR_NOSYMFOLLOW 0x00200000
+#endif
+
+/* A mount as the parent made it ready: detached trees, inherited by the child. */
+struct ready_mount {
+	int fd;	      /* -1: the child makes the file system itself */
+	int *parts;   /* cgroup v1: one tree a hierarchy */
+	bool late_ro; /* read-only once everything inside it is made */
+	int attached; /* O_PATH of what was attached, for late_ro; -1 */
+};
+
+struct setup {
+	struct launch *l;
+	const struct spec *spec;
+	const struct spec_process *process;
+	int sync;   /* this side's end of the socketpair */
+	int proc;   /* the host's /proc, opened before the container was entered */
+	int status; /* the child's own status file there */
+	int attr;   /* the child's own LSM attribute for the next exec; -1: no label */
+	int root;   /* the container's root mount */
+	int init;   /* sealed memfd of casemate-init */
+	struct ready_mount *mounts; /* one for each of spec->mounts */
+	int *devices;		    /* user namespace: trees of host devices, defaults first */
+	const char *program;	    /* what is executed, as the container sees it */
+	char **argv, **envp;	    /* of casemate-init */
+	int report;		    /* where a failing execve is reported */
+};
+
+bool has_namespace(const struct spec *s, int type); /* new or joined, not the host's */
+bool has_user_namespace(const struct spec *s);
+
+/* --- sync.c: messages between runtime and container process */
+enum sync_type { SYNC_GO = 1, SYNC_MOUNTED, SYNC_CONSOLE, SYNC_READY, SYNC_ERROR };
+int sync_pair(int pair[2]);
+int sync_send(int sock, enum sync_type type, int fd);
+/* Receives one message; an error record is adopted. Returns the type, or -1
+ * with the error set; at EOF "ended before it was ready". fd may be NULL. */
+int sync_recv(int sock, int *fd);
+int sync_expect(int sock, enum sync_type type);
+void sync_send_error(int sock);
+/* Waits until the other end is closed by a successful execve. */
+int sync_wait_exec(int sock);
+
+/* --- parent: what is made ready before clone3 */
+int namespaces_check(const struct spec *s);
+unsigned long long namespaces_clone_flags(const struct spec *s);
+int namespaces_join(const struct spec *s, int saved[8]);
+int namespaces_return(const int saved[8]);
+int namespaces_join_user(const struct spec *s);
+int ids_write_maps(int proc, pid_t pid, const struct id_maps *uids, const struct id_maps *gids);
+int ids_userns_fd(int proc, const struct id_maps *uids, const struct id_maps *gids);
+int root_prepare(struct setup *s);
+int mounts_prepare(struct setup *s);
+size_t devices_count(const struct spec *s); /* the defaults and config.json's */
+int devices_prepare(struct setup *s);
+int sysctl_check(const struct spec *s);
+int lsm_check(const struct spec *s, const struct spec_process *p);
+int init_image(void);
+int parent_limits(const struct spec_process *p, pid_t pid);
+
+/* --- child: the steps, in order */
+_Noreturn void child_container(struct setup *s);
+_Noreturn void child_exec(struct setup *s);
+int namespaces_enter(struct setup *s);
+int sysctl_write(struct setup *s);
+int root_attach(struct setup *s);
+int ids_become_root(struct setup *s);
+int mounts_attach(struct setup *s);
+int devices_make(struct setup *s);
+int console_open(struct setup *s);
+int root_pivot(struct setup *s);
+int masks_apply(struct setup *s);
+int mounts_seal(struct setup *s);
+int program_find(struct setup *s);
+int start_accept(struct setup *s);
+int finish(struct setup *s);
+int lsm_open(struct setup *s);
+int lsm_set(struct setup *s);
+int caps_drop_bounding(struct setup *s, uint64_t keep);
+int caps_set(const struct spec_caps *c);
+struct spec_caps caps_grantable(const struct spec_caps *want);
+int verify_open(struct setup *s);
+int verify(struct setup *s, const struct spec_caps *caps);
+
+/* --- mount helpers */
+int mount_attach(int tree, int dest);
+int mount_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation);
+int fs_make(const struct spec_mount *m, const char *label, int dest);
+int copy_up(int from, int to);
+
+#endif

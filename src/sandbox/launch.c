@@ -1,0 +1,348 @@
+/* The runtime's side of a launch: what is made ready, one clone3, the talk over
+ * the socketpair until the process is ready, and its end where it fails. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "internal.h"
+
+struct clone_args_v2 {
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+	uint64_t set_tid, set_tid_size, cgroup;
+};
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10U
+#endif
+#ifndef CLONE_INTO_CGROUP
+#define CLONE_INTO_CGROUP 0x200000000ULL
+#endif
+
+extern const unsigned char init_image_start[], init_image_end[];
+
+struct launch launch_init(void)
+{
+	return (struct launch){.console_socket = -1,
+			       .rootfs_fd = -1,
+			       .start_fd = -1,
+			       .container_pidfd = -1,
+			       .pidfd = -1,
+			       .console = -1,
+			       .sync = -1};
+}
+
+int init_image(void)
+{
+	size_t len = (size_t)(init_image_end - init_image_start);
+	/* MFD_EXEC (Linux 6.3) is needed where vm.memfd_noexec is set. */
+	_fd_ int fd = memfd_create("casemate-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("casemate-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return fail(errno, "memfd_create for casemate-init");
+	if (fd_write_all(fd, init_image_start, len) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+		return fail(errno, "cannot write casemate-init");
+	/* Written descriptors cannot be executed (ETXTBSY): once more, for reading. */
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int ro = open(path, O_RDONLY | O_CLOEXEC); /* path: our own descriptor */
+	return ro < 0 ? fail(errno, "cannot open casemate-init again") : ro;
+}
+
+int parent_limits(const struct spec_process *p, pid_t pid)
+{
+	for (size_t i = 0; i < p->rlimits.n; i++) {
+		const struct spec_rlimit *r = &p->rlimits.v[i];
+		struct rlimit want = {.rlim_cur = r->soft, .rlim_max = r->hard}, got;
+
+		if (prlimit(pid, (__rlimit_resource_t)r->resource, &want, NULL) < 0 ||
+		    prlimit(pid, (__rlimit_resource_t)r->resource, NULL, &got) < 0) {
+			fail(errno, "process.rlimits[%zu] (%s)", i, r->name);
+			return errno == EPERM
+				       ? fail_hint("it is above the runtime's own hard limit")
+				       : -1;
+		}
+		if (got.rlim_cur != want.rlim_cur || got.rlim_max != want.rlim_max)
+			return fail(0, "process.rlimits[%zu] (%s): was set and reads otherwise", i,
+				    r->name);
+	}
+	return 0;
+}
+
+/* Runs in the child of the one fork that cannot be avoided: the parent cannot
+ * enter a user namespace and come back, so a process in between does, and makes
+ * the container's process its sibling. */
+static pid_t clone_in_user_namespace(struct setup *s, struct clone_args_v2 *args)
+{
+	volatile long result = -1;
+	volatile int error = 0;
+	pid_t between = vfork();
+
+	if (between == 0) {
+		if (namespaces_join_user(s->spec) < 0)
+			_exit(1);
+		args->flags = (args->flags & ~(uint64_t)CLONE_PIDFD) | CLONE_PARENT;
+		args->exit_signal = 0;
+		long pid = syscall(SYS_clone3, args, sizeof(*args));
+		if (pid == 0)
+			child_container(s);
+		result = pid;
+		error = errno;
+		_exit(0);
+	}
+	if (between < 0)
+		return (pid_t)fail(errno, "vfork");
+	while (waitpid(between, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (result < 0)
+		return error ? (pid_t)fail(error, "clone3") : -1;
+	s->l->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)result, 0);
+	return s->l->pidfd < 0 ? (pid_t)fail(errno, "pidfd_open") : (pid_t)result;
+}
+
+static bool joins_user_namespace(const struct spec *s)
+{
+	for (size_t i = 0; i < s->namespaces.n; i++)
+		if (s->namespaces.v[i].type == CLONE_NEWUSER && s->namespaces.v[i].path)
+			return true;
+	return false;
+}
+
+static pid_t clone_child(struct setup *s, unsigned long long flags)
+{
+	struct launch *l = s->l;
+	struct clone_args_v2 args = {.flags = flags | CLONE_PIDFD,
+				     .pidfd = (uint64_t)(uintptr_t)&l->pidfd,
+				     .exit_signal = SIGCHLD};
+	_fd_ int cgroup = -1;
+
+	if (l->cgroup && l->cgroup->mode == CGROUP_V2) {
+		cgroup = cgroup_fd(l->cgroup);
+		if (cgroup < 0)
+			return -1;
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)(unsigned)cgroup;
+	}
+	if (l->container_pidfd < 0 && joins_user_namespace(s->spec))
+		return clone_in_user_namespace(s, &args);
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0) {
+		if (l->container_pidfd >= 0)
+			child_exec(s);
+		child_container(s);
+	}
+	return pid < 0 ? (pid_t)fail(errno, "clone3: cannot make the container's namespaces") : pid;
+}
+
+/* What only the parent may set on the child before its first step. */
+static int set_up_child(struct setup *s)
+{
+	struct launch *l = s->l;
+	const struct spec *spec = s->spec;
+
+	if (l->container_pidfd < 0 && has_user_namespace(spec) && !joins_user_namespace(spec) &&
+	    ids_write_maps(s->proc, l->pid, &spec->uid_maps, &spec->gid_maps) < 0)
+		return -1;
+	if (l->cgroup && l->cgroup->mode == CGROUP_V1 && cgroup_attach(l->cgroup, l->pid) < 0)
+		return -1;
+	if (s->process->has_oom_score_adj) {
+		char path[64], value[16];
+
+		snprintf(path, sizeof(path), "%d/oom_score_adj", (int)l->pid);
+		snprintf(value, sizeof(value), "%d", s->process->oom_score_adj);
+		if (file_write(s->proc, path, value) < 0)
+			return fail_in("process.oomScoreAdj");
+	}
+	return sync_send(l->sync, SYNC_GO, -1);
+}
+
+static int runtime_hooks(struct launch *l)
+{
+	if (l->hooks(l->hooks_ctx, HOOK_PRESTART, l->pid) < 0 ||
+	    l->hooks(l->hooks_ctx, HOOK_CREATE_RUNTIME, l->pid) < 0)
+		return -1;
+	return sync_send(l->sync, SYNC_GO, -1);
+}
+
+/* containerd wants at least one byte, exactly one descriptor and nothing else;
+ * runc sends the name of the pty. */
+static int hand_over_console(struct launch *l, int master)
+{
+	_fd_ int fd = master;
+
+	if (fd < 0)
+		return fail(EPROTO, "process.terminal: no pseudoterminal came");
+	if (l->console_socket >= 0)
+		return fd_send(l->console_socket, "/dev/ptmx", 9, fd) < 0
+			       ? fail(errno, "--console-socket: cannot send the terminal")
+			       : 0;
+	l->console = fd_take(&fd);
+	return 0;
+}
+
+static int talk(struct setup *s)
+{
+	struct launch *l = s->l;
+
+	for (;;) {
+		int fd = -1;
+		int type = sync_recv(l->sync, &fd);
+
+		if (type == SYNC_CONSOLE) {
+			if (hand_over_console(l, fd) < 0)
+				return -1;
+			continue;
+		}
+		if (fd >= 0)
+			close(fd);
+		if (type == SYNC_READY)
+			return parent_limits(s->process, l->pid);
+		if (type == SYNC_MOUNTED ? runtime_hooks(l) < 0 : type >= 0)
+			return type == SYNC_MOUNTED ? -1
+						    : fail(EPROTO, "unexpected message %d", type);
+		if (type < 0)
+			return -1;
+	}
+}
+
+void sandbox_abort(struct launch *l)
+{
+	struct error e = *error_last();
+
+	if (l->pid > 0) {
+		kill(l->pid, SIGKILL);
+		while (waitpid(l->pid, NULL, __WALL) < 0 && errno == EINTR)
+			;
+		l->pid = 0;
+	}
+	cleanup_fd(&l->sync);
+	cleanup_fd(&l->pidfd);
+	cleanup_fd(&l->console);
+	l->sync = l->pidfd = l->console = -1;
+	if (e.message[0])
+		error_adopt(&e);
+}
+
+/* A process that died without a word was killed: say by what. */
+static int explain(struct launch *l)
+{
+	siginfo_t si = {0};
+
+	if (l->pid > 0 && l->pidfd >= 0 &&
+	    waitid(P_PIDFD, (id_t)l->pidfd, &si, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+	    si.si_pid > 0 && si.si_code != CLD_EXITED)
+		fail_in("the container's process was killed by signal %d", si.si_status);
+	return -1;
+}
+
+static int launch_with(struct setup *s, unsigned long long flags)
+{
+	struct launch *l = s->l;
+	int pair[2], saved[8];
+
+	if (sync_pair(pair) < 0)
+		return -1;
+	l->sync = pair[0];
+	s->sync = pair[1];
+	_fd_ int theirs = pair[1];
+	bool join = l->container_pidfd < 0;
+	if (join && namespaces_join(s->spec, saved) < 0) {
+		struct error e = *error_last();
+
+		namespaces_return(saved);
+		return error_adopt(&e);
+	}
+	l->pid = clone_child(s, flags);
+	if ((join && namespaces_return(saved) < 0) || l->pid < 0)
+		return -1;
+	close(fd_take(&theirs));
+	return set_up_child(s) < 0 || talk(s) < 0 ? explain(l) : 0;
+}
+
+/* A run in the foreground lives long: it must not keep the mounts busy. */
+static void release(struct setup *s)
+{
+	cleanup_fd(&s->proc);
+	cleanup_fd(&s->init);
+	cleanup_fd(&s->root);
+	for (size_t i = 0; s->mounts && i < s->spec->mounts.n; i++) {
+		const struct ready_mount *r = &s->mounts[i];
+
+		for (size_t j = 0; r->parts && j < s->l->cgroup->h.n; j++)
+			cleanup_fd(&r->parts[j]);
+		if (!r->parts && r->fd >= 0)
+			close(r->fd);
+	}
+	for (size_t i = 0; s->devices && i < devices_count(s->spec); i++)
+		cleanup_fd(&s->devices[i]);
+}
+
+static int begin(struct setup *s, struct launch *l)
+{
+	*s = (struct setup){.l = l,
+			    .spec = l->spec,
+			    .process = l->process,
+			    .sync = -1,
+			    .root = -1,
+			    .init = -1,
+			    .attr = -1,
+			    .status = -1,
+			    .report = -1};
+	s->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC); /* path: the host's procfs */
+	if (s->proc < 0)
+		return fail(errno, "cannot open /proc");
+	if (lsm_check(l->spec, l->process) < 0)
+		return -1;
+	s->init = init_image();
+	return s->init < 0 ? -1 : 0;
+}
+
+static int end(struct setup *s, int r)
+{
+	release(s);
+	if (r < 0)
+		sandbox_abort(s->l);
+	return r;
+}
+
+int sandbox_launch(struct launch *l)
+{
+	struct setup s;
+
+	if (begin(&s, l) < 0 || namespaces_check(l->spec) < 0 || sysctl_check(l->spec) < 0 ||
+	    root_prepare(&s) < 0 || mounts_prepare(&s) < 0 || devices_prepare(&s) < 0)
+		return end(&s, -1);
+	return end(&s, launch_with(&s, namespaces_clone_flags(l->spec)));
+}
+
+int sandbox_exec(struct launch *l)
+{
+	struct setup s;
+
+	if (begin(&s, l) < 0)
+		return end(&s, -1);
+	/* Acts on children only; the runtime itself stays where it is. */
+	if (has_namespace(l->spec, CLONE_NEWPID) && setns(l->container_pidfd, CLONE_NEWPID) < 0) {
+		fail(errno, "cannot join the container's PID namespace");
+		return end(&s, -1);
+	}
+	return end(&s, launch_with(&s, 0));
+}
+
+int sandbox_go(struct launch *l)
+{
+	if (sync_send(l->sync, SYNC_GO, -1) < 0 || sync_wait_exec(l->sync) < 0) {
+		explain(l);
+		sandbox_abort(l);
+		return -1;
+	}
+	close(l->sync);
+	l->sync = -1;
+	return 0;
+}

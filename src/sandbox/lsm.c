@@ -1,0 +1,88 @@
+/*
+ * AppArmor and SELinux: the label of the next execve, written through the
+ * host's procfs, which the container cannot have put there (CVE-2019-16884,
+ * CVE-2025-52881), and read back.
+ */
+#include <errno.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/vfs.h>
+
+#include "internal.h"
+
+static bool has_apparmor(void)
+{
+	char c = 'N';
+	/* path: a file of the host's sysfs */
+	_fd_ int fd = open("/sys/module/apparmor/parameters/enabled", O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 && read(fd, &c, 1) == 1 && c == 'Y';
+}
+
+static bool has_selinux(void)
+{
+	struct statfs fs;
+	/* path: a folder of the host's sysfs */
+	_fd_ int fd = open("/sys/fs/selinux", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == SELINUX_MAGIC;
+}
+
+int lsm_check(const struct spec *s, const struct spec_process *p)
+{
+	const char *place = p->apparmor_profile ? "process.apparmorProfile"
+			    : p->selinux_label	? "process.selinuxLabel"
+			    : s->mount_label	? "linux.mountLabel"
+						: NULL;
+
+	if (!place)
+		return 0;
+	if (p->apparmor_profile && p->selinux_label)
+		return fail(0, "process.selinuxLabel: an AppArmor profile is given, too");
+	if (p->apparmor_profile ? has_apparmor() : has_selinux())
+		return 0;
+	fail(0, "%s: this host has no %s", place, p->apparmor_profile ? "AppArmor" : "SELinux");
+	return fail_hint("remove the label, or enable the security module");
+}
+
+int lsm_open(struct setup *s)
+{
+	const struct spec_process *p = s->process;
+
+	s->attr = -1;
+	if (!p->apparmor_profile && !p->selinux_label)
+		return 0;
+	/* path: the child's own files in the host's procfs; the first is newer and
+	 * right where several modules are stacked */
+	if (p->apparmor_profile)
+		s->attr = openat(s->proc, "self/attr/apparmor/exec", O_RDWR | O_CLOEXEC);
+	if (s->attr < 0)
+		s->attr =
+			openat(s->proc, "self/attr/exec", O_RDWR | O_CLOEXEC); /* path: the same */
+	return s->attr < 0 ? fail(errno, "cannot open the label of the process") : 0;
+}
+
+int lsm_set(struct setup *s)
+{
+	const char *apparmor = s->process->apparmor_profile;
+	const char *label = apparmor ? apparmor : s->process->selinux_label;
+	const char *place = apparmor ? "process.apparmorProfile" : "process.selinuxLabel";
+	char back[4096];
+
+	if (s->attr < 0)
+		return 0;
+	char *text = apparmor ? arena_printf(s->spec->arena, "exec %s", label)
+			      : arena_strdup(s->spec->arena, label);
+	if (write(s->attr, text, strlen(text)) != (ssize_t)strlen(text)) {
+		fail(errno, "%s: cannot set \"%s\"", place, label);
+		return fail_hint(apparmor ? "load the profile with apparmor_parser"
+					  : "the loaded SELinux policy must know the label");
+	}
+	ssize_t n = pread(s->attr, back, sizeof(back) - 1, 0);
+	back[n > 0 ? n : 0] = '\0';
+	size_t len = strlen(label);
+	if (n < (ssize_t)len || strncmp(back, label, len) != 0 ||
+	    (back[len] != '\0' && back[len] != ' ' && back[len] != '\n'))
+		return fail(EPERM, "%s: \"%s\" was set, \"%s\" is there", place, label, back);
+	return 0;
+}

@@ -1,0 +1,272 @@
+/*
+ * The mounts of config.json. What comes from the host is cloned detached by the
+ * runtime, from the descriptor that the policy judged; what is new is made by
+ * the child. Each is attached to a descriptor below the rootfs, so no name of
+ * the image is looked up twice (CVE-2021-30465, CVE-2025-52881).
+ */
+#include <errno.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "internal.h"
+
+static bool is_type(const struct spec_mount *m, const char *type)
+{
+	return m->type && strcmp(m->type, type) == 0;
+}
+
+static bool is_cgroup(const struct spec_mount *m)
+{
+	return !m->opt.bind && (is_type(m, "cgroup") || is_type(m, "cgroup2"));
+}
+
+/* mount_setattr cannot set what is cleared and the other way round in one call
+ * for both depths, so the mount's own options come after the recursive ones. */
+static int set_flags(const struct mount_options *o, int fd, uint64_t not_yet)
+{
+	unsigned long propagation = o->propagation ? o->propagation : MS_PRIVATE;
+
+	if (mount_attr(fd, o->recursive || o->propagation_rec, 0, 0, propagation) < 0 ||
+	    mount_attr(fd, true, o->rec_attr_set, o->rec_attr_clear, 0) < 0 ||
+	    mount_attr(fd, false, o->attr_set & ~not_yet, o->attr_clear, 0) < 0)
+		return fail(errno, "cannot set the options of the mount");
+	return 0;
+}
+
+static int idmap(struct setup *s, const struct spec_mount *m, int fd)
+{
+	bool own = m->uid_maps.n > 0;
+	_fd_ int userns = ids_userns_fd(s->proc, own ? &m->uid_maps : &s->spec->uid_maps,
+					own ? &m->gid_maps : &s->spec->gid_maps);
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (unsigned)userns};
+
+	if (userns < 0)
+		return -1;
+	if (mount_setattr(fd, "", AT_EMPTY_PATH | (m->opt.idmap_rec ? AT_RECURSIVE : 0), &attr,
+			  sizeof(attr)) < 0) {
+		fail(errno, "the source cannot be idmapped");
+		return fail_hint("the kernel or the file system has no idmapped mounts");
+	}
+	return 0;
+}
+
+static int prepare_bind(struct setup *s, const struct spec_mount *m, struct ready_mount *r)
+{
+	_fd_ int fd = open_tree(m->src.fd, "",
+				AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+					(m->opt.recursive ? (unsigned)AT_RECURSIVE : 0U));
+	if (fd < 0)
+		return fail(errno, "cannot clone the mount of %s", m->source);
+	if ((m->opt.idmap || m->opt.idmap_rec) && idmap(s, m, fd) < 0)
+		return -1;
+	if (set_flags(&m->opt, fd, 0) < 0)
+		return -1;
+	r->fd = fd_take(&fd);
+	return 0;
+}
+
+/* The container sees its own cgroup and what is below it, as a bind of the
+ * host's: the same with and without a cgroup namespace. */
+static int prepare_cgroup(struct setup *s, const struct spec_mount *m, struct ready_mount *r)
+{
+	const struct cgroup *cg = s->l->cgroup;
+	struct arena *a = s->spec->arena;
+
+	if (!cg)
+		return fail(0, "there is no cgroup to mount: cgroups are disabled");
+	r->parts = arena_array(a, cg->h.n, sizeof(int));
+	for (size_t i = 0; i < cg->h.n; i++)
+		r->parts[i] = -1;
+	for (size_t i = 0; i < cg->h.n; i++) {
+		const struct cgroup_hierarchy *h = &cg->h.v[i];
+		const char *path = arena_printf(a, "%s%s", h->mountpoint, h->path);
+
+		r->parts[i] = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		if (r->parts[i] < 0)
+			return fail(errno, "cannot clone the mount of %s", path);
+		if (set_flags(&m->opt, r->parts[i], 0) < 0)
+			return -1;
+	}
+	if (cg->mode == CGROUP_V2)
+		r->fd = r->parts[0];
+	return 0;
+}
+
+int mounts_prepare(struct setup *s)
+{
+	s->mounts = arena_array(s->spec->arena, s->spec->mounts.n, sizeof(*s->mounts));
+	for (size_t i = 0; i < s->spec->mounts.n; i++) {
+		const struct spec_mount *m = &s->spec->mounts.v[i];
+		struct ready_mount *r = &s->mounts[i];
+
+		*r = (struct ready_mount){.fd = -1, .attached = -1};
+		if (m->opt.bind && !m->opt.remount && prepare_bind(s, m, r) < 0)
+			return fail_in("%s", m->place);
+		if (is_cgroup(m) && prepare_cgroup(s, m, r) < 0)
+			return fail_in("%s", m->place);
+	}
+	return 0;
+}
+
+/* Files of procfs that lxcfs replaces; anything else below /proc would let a
+ * mount pretend to be the kernel (CVE-2019-16884). */
+static const char *const proc_files[] = {"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo",
+					 "/proc/stat",	  "/proc/swaps",     "/proc/uptime",
+					 "/proc/loadavg", "/proc/slabinfo"};
+
+static int check_dest(const struct spec_mount *m, int dest)
+{
+	struct statfs fs;
+
+	if (fstatfs(dest, &fs) < 0)
+		return fail(errno, "cannot look at the destination");
+	if (fs.f_type != PROC_SUPER_MAGIC)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(proc_files); i++)
+		if (m->opt.bind && strcmp(m->destination, proc_files[i]) == 0)
+			return 0;
+	fail(EPERM, "the destination is in the container's /proc");
+	return fail_hint("mount it elsewhere");
+}
+
+/* Where the mount goes: made where it is missing, of the kind of the source. */
+static int open_dest(struct setup *s, const struct spec_mount *m)
+{
+	bool file = m->opt.bind && !S_ISDIR(m->src.st.st_mode);
+	/* procfs and sysfs at the end of a symlink would leave the real /proc or
+	 * /sys of the image in the place that is masked (CVE-2019-19921). */
+	unsigned how = is_type(m, "proc") || is_type(m, "sysfs") ? ROOTFS_NO_SYMLINKS : 0;
+
+	if (m->optional) {
+		int fd = rootfs_open(s->root, m->destination, O_PATH | O_DIRECTORY, 0);
+
+		return fd < 0 ? fail(errno, "destination") : fd;
+	}
+	int fd = rootfs_open(s->root, m->destination, O_PATH, how);
+	if (fd < 0 && errno == ENOENT)
+		fd = file ? rootfs_mkfile(s->root, m->destination, 0755)
+			  : rootfs_mkdirs(s->root, m->destination, 0755);
+	if (fd < 0)
+		return fail(errno, "cannot make the destination in the rootfs");
+	return fd;
+}
+
+static int attach_cgroup_v1(struct setup *s, const struct spec_mount *m, struct ready_mount *r,
+			    int dest)
+{
+	const struct cgroup *cg = s->l->cgroup;
+	struct spec_mount tmpfs = {.type = "tmpfs", .source = "tmpfs", .place = m->place};
+
+	strv_add(s->spec->arena, &tmpfs.opt.data, "mode=755");
+	_fd_ int top = fs_make(&tmpfs, s->spec->mount_label, dest);
+	if (top < 0 ||
+	    mount_attr(top, false, m->opt.attr_set & ~(uint64_t)MOUNT_ATTR_RDONLY, 0, 0) < 0)
+		return fail(errno, "cannot make the folder of the hierarchies");
+	for (size_t i = 0; i < cg->h.n; i++) {
+		const char *name = strrchr(cg->h.v[i].mountpoint, '/') + 1;
+		_fd_ int dir = rootfs_mkdirs(top, name, 0755);
+
+		if (dir < 0)
+			return fail(errno, "%s", name);
+		/* "cpu,cpuacct" is known as "cpu" and as "cpuacct", too. */
+		for (const char *p = name; strchr(name, ',') && *p; p += strspn(p, ",")) {
+			size_t n = strcspn(p, ",");
+			char *part = arena_strndup(s->spec->arena, p, n);
+
+			if (symlinkat(name, top, part) < 0) /* path: entry of the new tmpfs */
+				return fail(errno, "%s", part);
+			p += n;
+		}
+	}
+	if (mount_attach(top, dest) < 0)
+		return fail(errno, "cannot attach");
+	for (size_t i = 0; i < cg->h.n; i++) {
+		const char *name = strrchr(cg->h.v[i].mountpoint, '/') + 1;
+		_fd_ int dir = rootfs_open(top, name, O_PATH | O_DIRECTORY, ROOTFS_NO_SYMLINKS);
+
+		if (dir < 0 || mount_attach(r->parts[i], dir) < 0)
+			return fail(errno, "cannot attach %s", name);
+		close(r->parts[i]);
+	}
+	if (mount_attr(top, false, m->opt.attr_set & MOUNT_ATTR_RDONLY, 0, 0) < 0)
+		return fail(errno, "cannot make it read-only");
+	return 0;
+}
+
+/* remount: flags of what is mounted there already. */
+static int remount(const struct spec_mount *m, int dest)
+{
+	if (mount_attr(dest, true, m->opt.rec_attr_set, m->opt.rec_attr_clear, 0) < 0 ||
+	    mount_attr(dest, false, m->opt.attr_set, m->opt.attr_clear, 0) < 0)
+		return fail(errno, "cannot change the options of the mount");
+	return 0;
+}
+
+/* Opens the tree to attach; for new file systems it is made now. */
+static int tree_of(struct setup *s, const struct spec_mount *m, struct ready_mount *r, int dest)
+{
+	if (r->fd >= 0)
+		return r->fd;
+	_fd_ int fd = fs_make(m, s->spec->mount_label, dest);
+	if (fd < 0)
+		return -1;
+	/* Mount points, device nodes and copies still have to be made inside. */
+	r->late_ro = is_type(m, "tmpfs") && m->opt.attr_set & MOUNT_ATTR_RDONLY;
+	if (set_flags(&m->opt, fd, r->late_ro ? MOUNT_ATTR_RDONLY : 0) < 0)
+		return -1;
+	if (m->opt.tmpcopyup) {
+		_fd_ int from = rootfs_open(s->root, m->destination, O_RDONLY | O_DIRECTORY, 0);
+
+		if (from < 0)
+			return fail(errno, "tmpcopyup: cannot open the destination");
+		if (copy_up(from, fd) < 0)
+			return -1;
+	}
+	return fd_take(&fd);
+}
+
+static int attach(struct setup *s, const struct spec_mount *m, struct ready_mount *r)
+{
+	_fd_ int dest = open_dest(s, m);
+
+	if (dest < 0)
+		return m->optional ? 0 : -1;
+	if (m->opt.remount)
+		return remount(m, dest);
+	if (check_dest(m, dest) < 0)
+		return -1;
+	if (is_cgroup(m) && s->l->cgroup->mode == CGROUP_V1)
+		return attach_cgroup_v1(s, m, r, dest);
+	_fd_ int tree = tree_of(s, m, r, dest);
+	r->fd = -1;
+	if (tree < 0)
+		return -1;
+	if (mount_attach(tree, dest) < 0)
+		return fail(errno, "cannot attach the mount");
+	if (r->late_ro)
+		r->attached = fd_take(&tree);
+	return 0;
+}
+
+int mounts_attach(struct setup *s)
+{
+	for (size_t i = 0; i < s->spec->mounts.n; i++)
+		if (attach(s, &s->spec->mounts.v[i], &s->mounts[i]) < 0)
+			return fail_in("%s", s->spec->mounts.v[i].place);
+	return 0;
+}
+
+int mounts_seal(struct setup *s)
+{
+	for (size_t i = 0; i < s->spec->mounts.n; i++) {
+		struct ready_mount *r = &s->mounts[i];
+
+		if (r->late_ro && mount_attr(r->attached, false, MOUNT_ATTR_RDONLY, 0, 0) < 0)
+			return fail_in("%s", s->spec->mounts.v[i].place);
+	}
+	if (s->spec->root_readonly && mount_attr(s->root, false, MOUNT_ATTR_RDONLY, 0, 0) < 0)
+		return fail(errno, "root.readonly: cannot make the rootfs read-only");
+	return 0;
+}

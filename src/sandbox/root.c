@@ -1,0 +1,75 @@
+/*
+ * The root file system as a mount: cloned from the descriptor that was checked,
+ * attached at its own path in the container's mount namespace (createContainer
+ * hooks look for it there), and made the root by pivot_root.
+ */
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "internal.h"
+
+int mount_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation)
+{
+	struct mount_attr attr = {.attr_set = set, .attr_clr = clear, .propagation = propagation};
+
+	if (!set && !clear && !propagation)
+		return 0;
+	return mount_setattr(fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr,
+			     sizeof(attr));
+}
+
+int mount_attach(int tree, int dest)
+{
+	return move_mount(tree, "", dest, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+int root_prepare(struct setup *s)
+{
+	const struct spec *spec = s->spec;
+	unsigned long propagation =
+		spec->rootfs_propagation ? spec->rootfs_propagation : MS_PRIVATE;
+	uint64_t all = spec->root_attr | (spec->root_readonly ? MOUNT_ATTR_RDONLY : 0);
+
+	s->root = open_tree(s->l->rootfs_fd, "",
+			    AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (s->root < 0)
+		return fail(errno, "root.path: cannot clone the mount of %s", s->l->rootfs_path);
+	/* What is mounted below the rootfs is read-only at once; the rootfs itself
+	 * when the mount points in it are made (mounts_seal). */
+	if (mount_attr(s->root, true, all, 0, propagation) < 0 ||
+	    mount_attr(s->root, false, 0, all & MOUNT_ATTR_RDONLY, 0) < 0)
+		return fail(errno, "root: cannot set the flags of the mount");
+	return 0;
+}
+
+int root_attach(struct setup *s)
+{
+	struct mount_attr attr = {.propagation = MS_PRIVATE};
+	struct stat want, got;
+
+	/* Nothing that is mounted or unmounted in here may reach the host. */
+	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+		return fail(errno, "cannot make the mounts private");
+	/* path: the host's name of the rootfs, compared with what was checked */
+	_fd_ int dest = open(s->l->rootfs_path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dest < 0 || fstat(dest, &got) < 0 || fstat(s->l->rootfs_fd, &want) < 0)
+		return fail(errno, "root.path: cannot open %s", s->l->rootfs_path);
+	if (got.st_dev != want.st_dev || got.st_ino != want.st_ino)
+		return fail(EAGAIN, "root.path: %s was exchanged", s->l->rootfs_path);
+	if (mount_attach(s->root, dest) < 0)
+		return fail(errno, "root.path: cannot attach the mount of %s", s->l->rootfs_path);
+	return 0;
+}
+
+int root_pivot(struct setup *s)
+{
+	/* pivot_root(2), "pivot_root(".", ".")": the old root ends up on top of the
+	 * new one, and goes without ever having a name in the container. */
+	if (fchdir(s->root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+		return fail(errno, "pivot_root");
+	if (umount2(".", MNT_DETACH) < 0) /* path: "." is the old root */
+		return fail(errno, "cannot detach the host's root");
+	if (chdir("/") < 0) /* path: the container's root, by now */
+		return fail(errno, "chdir to the new root");
+	return 0;
+}

@@ -1,0 +1,95 @@
+/* linux.sysctl: only what the container's own namespaces hold is written. */
+#include <errno.h>
+#include <string.h>
+
+#include "internal.h"
+
+/* A trailing '.' means everything below. Whatever is not here is the host's,
+ * also under a profile that has no rules. */
+static const struct {
+	const char *prefix;
+	int namespace;
+} namespaced[] = {
+	{"net.", CLONE_NEWNET},
+	{"fs.mqueue.", CLONE_NEWIPC},
+	{"kernel.msgmax", CLONE_NEWIPC},
+	{"kernel.msgmnb", CLONE_NEWIPC},
+	{"kernel.msgmni", CLONE_NEWIPC},
+	{"kernel.msg_next_id", CLONE_NEWIPC},
+	{"kernel.sem", CLONE_NEWIPC},
+	{"kernel.sem_next_id", CLONE_NEWIPC},
+	{"kernel.shmall", CLONE_NEWIPC},
+	{"kernel.shmmax", CLONE_NEWIPC},
+	{"kernel.shmmni", CLONE_NEWIPC},
+	{"kernel.shm_next_id", CLONE_NEWIPC},
+	{"kernel.shm_rmid_forced", CLONE_NEWIPC},
+	{"kernel.domainname", CLONE_NEWUTS},
+	{"kernel.hostname", CLONE_NEWUTS},
+};
+
+/* As sysctl(8): the separator that comes first is the separator, the other one
+ * is a letter ("net/ipv4/conf/eth0.1/…" and "net.ipv4.conf.eth0/1.…"). */
+static char *key_with(struct arena *a, const char *key, char separator)
+{
+	char *k = arena_strdup(a, key);
+	const char *first = strpbrk(key, "./");
+	char other = separator == '/' ? '.' : '/';
+
+	if (!first || *first == separator)
+		return k;
+	for (char *p = k; *p; p++)
+		*p = *p == '.' || *p == '/' ? (*p == *first ? separator : other) : *p;
+	return k;
+}
+
+static int namespace_of(struct arena *a, const char *key)
+{
+	const char *k = key_with(a, key, '.');
+
+	for (size_t i = 0; i < ARRAY_SIZE(namespaced); i++) {
+		size_t n = strlen(namespaced[i].prefix);
+
+		if (namespaced[i].prefix[n - 1] == '.' ? strncmp(k, namespaced[i].prefix, n) == 0
+						       : strcmp(k, namespaced[i].prefix) == 0)
+			return namespaced[i].namespace;
+	}
+	return 0;
+}
+
+int sysctl_check(const struct spec *s)
+{
+	for (size_t i = 0; i < s->sysctl.n; i++) {
+		const char *key = s->sysctl.v[i].key;
+		int type = namespace_of(s->arena, key);
+
+		if (type == 0) {
+			fail(0, "linux.sysctl[%s]: is not namespaced and would change the host",
+			     key);
+			return fail_hint("set it on the host, or remove it");
+		}
+		if (!has_namespace(s, type)) {
+			fail(0, "linux.sysctl[%s]: would change the host", key);
+			return fail_hint("give the container a %s namespace of its own",
+					 namespace_name(type));
+		}
+		/* A ".." cannot leave sys/, but could pick another namespace's key. */
+		if (strstr(key_with(s->arena, key, '/'), ".."))
+			return fail(EINVAL, "linux.sysctl[%s]", key);
+	}
+	return 0;
+}
+
+int sysctl_write(struct setup *s)
+{
+	struct arena *a = s->spec->arena;
+
+	/* The host's procfs shows the keys of the namespaces that we are in. */
+	for (size_t i = 0; i < s->spec->sysctl.n; i++) {
+		const struct kv *kv = &s->spec->sysctl.v[i];
+		char *path = arena_printf(a, "sys/%s", key_with(a, kv->key, '/'));
+
+		if (file_write(s->proc, path, kv->value) < 0)
+			return fail_in("linux.sysctl[%s]", kv->key);
+	}
+	return 0;
+}
