@@ -12,23 +12,6 @@
 
 #include "internal.h"
 
-/* A process that is not root can open /dev/stdout only if the pipe is its own.
- * Files and devices of the host that are on 0 to 2 keep their owner. */
-static int own_stdio(struct setup *s)
-{
-	for (int fd = 0; fd <= 2; fd++) {
-		struct stat st;
-
-		if (fstat(fd, &st) < 0)
-			return fail(errno, "descriptor %d", fd);
-		/* EINVAL: an id without a mapping; the pipe works, if unnamed. */
-		if (S_ISFIFO(st.st_mode) && fchown(fd, s->process->uid, (gid_t)-1) < 0 &&
-		    errno != EINVAL && errno != EPERM && errno != EROFS)
-			return fail(errno, "cannot give descriptor %d to process.user", fd);
-	}
-	return 0;
-}
-
 static int new_keyring(struct setup *s)
 {
 	char name[256];
@@ -126,7 +109,7 @@ int finish(struct setup *s)
 	umask(p->has_umask ? p->umask : 022);
 	if (s->spec->has_personality && personality(s->spec->personality) < 0)
 		return fail(errno, "linux.personality");
-	if (own_stdio(s) < 0 || new_keyring(s) < 0 || enter_cwd(s) < 0 || lsm_set(s) < 0)
+	if (new_keyring(s) < 0 || enter_cwd(s) < 0 || lsm_set(s) < 0)
 		return -1;
 	if (close_descriptors(s) < 0)
 		return -1;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "internal.h"
@@ -57,6 +58,35 @@ int ids_userns_fd(int proc, const struct id_maps *uids, const struct id_maps *gi
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	return fd;
+}
+
+/* The host's id for a container's one, or -1 where nothing maps it. */
+static uid_t host_id(const struct spec *s, uint32_t id)
+{
+	if (!has_user_namespace(s))
+		return id;
+	for (size_t i = 0; i < s->uid_maps.n; i++) {
+		const struct id_map *m = &s->uid_maps.v[i];
+
+		if (id >= m->container && id - m->container < m->size)
+			return m->host + (id - m->container);
+	}
+	return (uid_t)-1;
+}
+
+int ids_own_stdio(const struct spec *s, const struct spec_process *p)
+{
+	uid_t uid = host_id(s, p->uid);
+
+	for (int fd = 0; fd <= 2 && uid != (uid_t)-1 && !p->terminal; fd++) {
+		struct stat st;
+
+		if (fstat(fd, &st) < 0)
+			return fail(errno, "descriptor %d", fd);
+		if (S_ISFIFO(st.st_mode) && fchown(fd, uid, (gid_t)-1) < 0)
+			return fail(errno, "cannot give descriptor %d to process.user", fd);
+	}
+	return 0;
 }
 
 int ids_become_root(struct setup *s)

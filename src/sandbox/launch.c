@@ -300,7 +300,7 @@ static int begin(struct setup *s, struct launch *l)
 	if (lsm_check(l->spec, l->process) < 0)
 		return -1;
 	s->init = init_image();
-	return s->init < 0 ? -1 : 0;
+	return s->init < 0 ? -1 : ids_own_stdio(l->spec, l->process);
 }
 
 static int end(struct setup *s, int r)
