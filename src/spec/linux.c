@@ -287,7 +287,7 @@ static int read_paths(struct spec *s, struct json *section)
 		     {"readonlyPaths", "linux.readonlyPaths", &s->readonly_paths}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
-		if (json_strv(s->arena, linux, lists[i].key, lists[i].where, lists[i].out) < 0)
+		if (json_strv(s->arena, section, lists[i].key, lists[i].where, lists[i].out) < 0)
 			return -1;
 		for (size_t j = 0; j < lists[i].out->n; j++)
 			if (check_path(arena_printf(s->arena, "%s[%zu]", lists[i].where, j),
@@ -341,11 +341,11 @@ int read_linux(struct spec *s, struct json *section)
 	struct json *o;
 	const char *later = "is not supported by this version";
 
-	if (read_namespaces(s, linux) < 0 ||
-	    read_id_maps(s->arena, linux, "uidMappings", "linux.uidMappings", &s->uid_maps) < 0 ||
-	    read_id_maps(s->arena, linux, "gidMappings", "linux.gidMappings", &s->gid_maps) < 0 ||
-	    read_time(s, linux) < 0 || read_devices(s, linux) < 0 || read_sysctl(s, linux) < 0 ||
-	    read_paths(s, linux) < 0 || read_words(s, linux) < 0 ||
+	if (read_namespaces(s, section) < 0 ||
+	    read_id_maps(s->arena, section, "uidMappings", "linux.uidMappings", &s->uid_maps) < 0 ||
+	    read_id_maps(s->arena, section, "gidMappings", "linux.gidMappings", &s->gid_maps) < 0 ||
+	    read_time(s, section) < 0 || read_devices(s, section) < 0 || read_sysctl(s, section) < 0 ||
+	    read_paths(s, section) < 0 || read_words(s, section) < 0 ||
 	    json_object(section, "resources", "linux.resources", &o) < 0 ||
 	    (o && read_resources(s->arena, o, "linux.resources", &s->resources) < 0) ||
 	    json_object(section, "seccomp", "linux.seccomp", &o) < 0 ||
