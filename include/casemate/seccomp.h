@@ -48,7 +48,7 @@ int seccomp_build_fixed(struct arena *a, const struct seccomp_fixed *fixed,
 
 /* Loads a program into the calling thread: seccomp(2), SECCOMP_SET_MODE_FILTER.
  * n == 0 does nothing. Needs no_new_privs or CAP_SYS_ADMIN. -1 with error. */
-int seccomp_load(const struct seccomp_program *p);
+int seccomp_install(const struct seccomp_program *p);
 
 /* What a program answers to a system call, by interpreting it: the
  * SECCOMP_RET_x value. For tests, and for knowing whether execveat passes. */

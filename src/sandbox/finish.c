@@ -61,9 +61,9 @@ static int set_ids(struct setup *s)
 static int load_filters(struct setup *s)
 {
 	/* The fixed one first: the config's may deny seccomp(2). */
-	if (s->l->fixed && seccomp_load(s->l->fixed) < 0)
+	if (s->l->fixed && seccomp_install(s->l->fixed) < 0)
 		return -1;
-	return s->l->filter ? seccomp_load(s->l->filter) : 0;
+	return s->l->filter ? seccomp_install(s->l->filter) : 0;
 }
 
 /* Only 0 to 2, what --preserve-fds names, and the report stay open. */
