@@ -24,6 +24,7 @@ struct cgroup_hierarchy {
 	const char *controllers; /* "cpu,cpuacct", "name=systemd"; "" for v2 */
 	const char *mountpoint;  /* "/sys/fs/cgroup/cpu,cpuacct" */
 	const char *path;        /* of the container below it, "/docker/ID" */
+	const char *made_from;   /* the topmost part of path that create made; NULL: none */
 };
 
 struct cgroup {
@@ -35,7 +36,6 @@ struct cgroup {
 		struct cgroup_hierarchy *v;
 		size_t n, cap;
 	} h;
-	size_t made;   /* so many of h were made by cgroup_create */
 };
 
 /* Reads /proc/self/mountinfo and /proc/self/cgroup, and works out the cgroup's

@@ -128,9 +128,6 @@ int policy_apply(const struct profile *p, struct spec *s, struct findings *f);
 int policy_apply_exec(const struct profile *p, const struct spec *s, struct spec_process *process,
 		      struct findings *f);
 
-/* The same for resources given to update. */
-int policy_apply_update(const struct profile *p, struct spec_resources *r, struct findings *f);
-
 /* Sets the error record to all refusals among the findings, each as
  *   PLACE: refused by rule RULE (profile NAME): permission denied: MESSAGE; hint: …
  * one a line. "permission denied" makes the engines' exit status 126. Returns -1. */

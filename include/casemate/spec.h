@@ -232,6 +232,7 @@ struct spec_hook {
 	const char *path;
 	struct strv args, env;
 	int64_t timeout; /* seconds; 0: none */
+	const char *untrusted; /* facts: why its file is not to be trusted; NULL: it is */
 };
 struct spec_hooks {
 	struct spec_hook *v;

@@ -1,0 +1,435 @@
+/* Where the cgroup is, making and removing it, and what is in it. */
+#include "casemate/cgroup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <linux/magic.h>
+#include <time.h>
+
+#include "internal.h"
+
+#define MOUNT "/sys/fs/cgroup"
+
+const char *cgroup_dir(struct arena *a, const struct cgroup_hierarchy *h)
+{
+	return arena_printf(a, "%s%s", h->mountpoint, h->path);
+}
+
+static bool in_list(const char *list, const char *item)
+{
+	size_t len = strlen(item);
+
+	for (const char *p = list; *p; p += strspn(p, ",")) {
+		size_t n = strcspn(p, ",");
+
+		if (n == len && strncmp(p, item, n) == 0)
+			return true;
+		p += n;
+	}
+	return false;
+}
+
+const struct cgroup_hierarchy *cgroup_find(const struct cgroup *cg, const char *controller)
+{
+	for (size_t i = 0; i < cg->h.n; i++)
+		if (in_list(cg->h.v[i].controllers, controller))
+			return &cg->h.v[i];
+	return NULL;
+}
+
+/* --- plan -------------------------------------------------------------- */
+
+/* mountinfo writes blanks and backslashes as octal. */
+static void unescape(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++) {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] && s[3]) {
+			*to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
+			s += 3;
+		} else {
+			*to++ = *s;
+		}
+	}
+	*to = '\0';
+}
+
+/* "36 35 98:0 ROOT MOUNTPOINT OPTIONS … - TYPE SOURCE SUPER": where the
+ * hierarchy with this list of controllers is, and which part of it. */
+static bool find_mount(struct arena *a, const char *mountinfo, const char *list, const char **root,
+		       const char **point)
+{
+	char *text = arena_strdup(a, mountinfo), *save;
+
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *dash = strstr(line, " - "), type[32], super[256], r[4096], p[4096];
+
+		if (!dash || sscanf(line, "%*s %*s %*s %4095s %4095s", r, p) != 2 ||
+		    sscanf(dash + 3, "%31s %*s %255s", type, super) != 2)
+			continue;
+		if (*list ? strcmp(type, "cgroup") != 0 : strcmp(type, "cgroup2") != 0)
+			continue;
+		/* Every name of the list is among the superblock's options. */
+		const char *first = arena_strndup(a, list, strcspn(list, ","));
+		if (*list && !in_list(super, first))
+			continue;
+		unescape(r);
+		unescape(p);
+		*root = arena_strdup(a, r);
+		*point = arena_strdup(a, p);
+		return true;
+	}
+	return false;
+}
+
+/* The container's path in one hierarchy: own is where the runtime is. */
+static const char *place(struct arena *a, const char *cgroups_path, const char *id, const char *own,
+			 const char *root)
+{
+	if (!cgroups_path)
+		return arena_printf(a, "/casemate/%s", id);
+	if (*cgroups_path == '/')
+		return cgroups_path;
+	/* What the mount shows begins at its root. */
+	size_t n = strlen(root);
+	if (n > 1 && strncmp(own, root, n) == 0)
+		own += n;
+	return arena_printf(a, "%s/%s", strcmp(own, "/") == 0 ? "" : own, cgroups_path);
+}
+
+int cgroup_plan(struct cgroup *cg, struct arena *a, const char *cgroups_path, const char *id)
+{
+	struct statfs fs;
+	char *mountinfo = file_read(a, AT_FDCWD, "/proc/self/mountinfo", 16 << 20, NULL);
+	char *own = file_read(a, AT_FDCWD, "/proc/self/cgroup", 1 << 20, NULL), *save;
+
+	*cg = (struct cgroup){.arena = a};
+	if (!mountinfo || !own)
+		return -1;
+	if (cgroups_path && cgroups_path[strspn(cgroups_path, "/.")] == '\0')
+		return fail(EINVAL, "linux.cgroupsPath: \"%s\" is the root of the hierarchy",
+			    cgroups_path);
+	cg->mode =
+		statfs(MOUNT, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC ? CGROUP_V2 : CGROUP_V1;
+	/* "4:memory:/user.slice", "1:name=systemd:/", "0::/" */
+	for (char *line = strtok_r(own, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *list = strchr(line, ':'), *path = list ? strchr(list + 1, ':') : NULL;
+		const char *root, *point;
+
+		if (!path)
+			continue;
+		*list++ = *path++ = '\0';
+		if ((cg->mode == CGROUP_V2) != (*list == '\0') && cg->mode == CGROUP_V2)
+			continue;
+		if (!find_mount(a, mountinfo, list, &root, &point))
+			continue;
+		*vec_add(a, &cg->h) =
+			(struct cgroup_hierarchy){.controllers = list,
+						  .mountpoint = point,
+						  .path = place(a, cgroups_path, id, path, root)};
+	}
+	if (cg->h.n == 0)
+		return fail(ENOENT, "no cgroup hierarchy is mounted");
+	return 0;
+}
+
+/* --- making ------------------------------------------------------------ */
+
+/* A new cpuset is empty and takes no process: it begins as its parent's copy. */
+static int inherit_cpuset(struct arena *a, const char *parent, const char *dir)
+{
+	static const char *const files[] = {"cpuset.cpus", "cpuset.mems"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		char *to = arena_printf(a, "%s/%s", dir, files[i]);
+		char *have = file_read(a, AT_FDCWD, to, 65536, NULL);
+		char *value = file_read(a, AT_FDCWD, arena_printf(a, "%s/%s", parent, files[i]),
+					65536, NULL);
+
+		if (!have || !value)
+			return -1;
+		if (have[strspn(have, "\n")] == '\0' && file_write(AT_FDCWD, to, value) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* mkdir -p below the mount. A parent that another container's delete removes
+ * meanwhile is made again. */
+static int make_dirs(struct arena *a, struct cgroup_hierarchy *h)
+{
+	bool cpuset = in_list(h->controllers, "cpuset");
+	const char *parent = h->mountpoint;
+	size_t len = strlen(h->path);
+	unsigned tries = 0;
+
+	for (size_t i = 1; i <= len; i++) {
+		if (h->path[i] != '/' && h->path[i] != '\0')
+			continue;
+		const char *part = arena_strndup(a, h->path, i);
+		const char *dir = arena_printf(a, "%s%s", h->mountpoint, part);
+
+		if (mkdir(dir, 0755) == 0) {
+			if (!h->made_from)
+				h->made_from = part;
+		} else if (errno == ENOENT && tries++ < 16) {
+			i = 0;
+			parent = h->mountpoint;
+			continue;
+		} else if (errno != EEXIST) {
+			return fail(errno, "linux.cgroupsPath: cannot make %s", dir);
+		}
+		if (cpuset && inherit_cpuset(a, parent, dir) < 0)
+			return -1;
+		parent = dir;
+	}
+	return 0;
+}
+
+static bool has_processes(struct arena *a, const char *dir)
+{
+	char *text = file_read(a, AT_FDCWD, arena_printf(a, "%s/cgroup.procs", dir), 1 << 20, NULL);
+
+	return text && *text;
+}
+
+/* v2: a controller works in a cgroup only when each one above it passes it on. */
+static int enable_controllers(struct arena *a, const struct cgroup_hierarchy *h,
+			      const struct cgroup_writes *w)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		const char *c = w->v[i].controller;
+		char *plus = arena_printf(a, "+%s", c);
+
+		for (size_t n = 0; n < strlen(h->path); n++) {
+			if (h->path[n] != '/')
+				continue;
+			const char *dir = arena_printf(a, "%s%s", h->mountpoint,
+						       arena_strndup(a, h->path, n));
+			char *have = file_read(a, AT_FDCWD,
+					       arena_printf(a, "%s/cgroup.controllers", dir), 4096,
+					       NULL);
+
+			if (!have)
+				return -1;
+			for (char *p = have; *p; p++)
+				*p = *p == ' ' || *p == '\n' ? ',' : *p;
+			if (!in_list(have, c)) {
+				fail(ENOENT,
+				     "linux.resources.%s: the controller %s is not there in %s",
+				     w->v[i].place, c, dir);
+				return fail_hint("enable it in cgroup.subtree_control above, or "
+						 "remove the limit");
+			}
+			if (file_write(AT_FDCWD, arena_printf(a, "%s/cgroup.subtree_control", dir),
+				       plus) < 0)
+				return fail_in("linux.resources.%s", w->v[i].place);
+		}
+	}
+	return 0;
+}
+
+static int write_one(const struct cgroup *cg, const struct cgroup_write *w)
+{
+	const struct cgroup_hierarchy *h =
+		cg->mode == CGROUP_V2 ? &cg->h.v[0] : cgroup_find(cg, w->controller);
+	struct arena *a = cg->arena;
+
+	if (!h) {
+		fail(0, "linux.resources.%s: this host has no %s controller", w->place,
+		     w->controller);
+		return fail_hint("enable the controller, or remove the limit");
+	}
+	const char *dir = cgroup_dir(a, h);
+	if (file_write(AT_FDCWD, arena_printf(a, "%s/%s", dir, w->file), w->value) == 0)
+		return 0;
+	if (error_last()->errnum == ENOENT && w->optional)
+		return 0;
+	/* Without bfq the weight has its older name and, on v2, its own scale. */
+	if (error_last()->errnum == ENOENT && strstr(w->file, ".bfq.weight")) {
+		bool device = strstr(w->file, "_device") || strchr(w->value, ':');
+		const char *file = cg->mode == CGROUP_V2 ? "io.weight"
+				   : device		 ? "blkio.weight_device"
+							 : "blkio.weight";
+		const char *value = w->value;
+
+		if (cg->mode == CGROUP_V2 && !device)
+			value = arena_printf(
+				a, "%llu",
+				(unsigned long long)cgroup_io_weight(strtoull(w->value, NULL, 10)));
+		if (file_write(AT_FDCWD, arena_printf(a, "%s/%s", dir, file), value) == 0)
+			return 0;
+	}
+	return fail_in("linux.resources.%s", w->place);
+}
+
+static int write_devices(const struct cgroup *cg, const struct spec_resources *r)
+{
+	struct arena *a = cg->arena;
+	struct device_rules rules = {0};
+
+	device_rules(a, r, &rules);
+	if (cg->mode == CGROUP_V2) {
+		_fd_ int fd = cgroup_fd(cg);
+
+		return fd < 0 ? -1 : device_attach(fd, &rules);
+	}
+	const struct cgroup_hierarchy *h = cgroup_find(cg, "devices");
+	if (!h) {
+		fail(0, "linux.resources.devices: this host has no devices controller");
+		return fail_hint("mount the devices hierarchy");
+	}
+	const char *dir = cgroup_dir(a, h);
+	const char *deny = arena_printf(a, "%s/devices.deny", dir);
+	const char *allow = arena_printf(a, "%s/devices.allow", dir);
+	if (file_write(AT_FDCWD, deny, "a") < 0)
+		return fail_in("linux.resources.devices");
+	for (size_t i = 0; i < rules.n; i++)
+		if (file_write(AT_FDCWD, rules.v[i].allow ? allow : deny,
+			       device_rule_text(a, &rules.v[i])) < 0)
+			return fail_in("linux.resources.devices[%zu]", i);
+	return 0;
+}
+
+static int apply(const struct cgroup *cg, const struct spec_resources *r, bool create)
+{
+	struct cgroup_writes w = {.a = cg->arena};
+
+	if ((cg->mode == CGROUP_V2 ? resources_v2(r, &w) : resources_v1(r, &w)) < 0)
+		return -1;
+	if (cg->mode == CGROUP_V2 && enable_controllers(cg->arena, &cg->h.v[0], &w) < 0)
+		return -1;
+	for (size_t i = 0; i < w.n; i++) {
+		if (write_one(cg, &w.v[i]) == 0)
+			continue;
+		/* v1: raising memory above the old limit of memory and swap needs the
+		 * two the other way round. */
+		if (create || i + 1 >= w.n || strcmp(w.v[i].file, "memory.limit_in_bytes") != 0 ||
+		    strcmp(w.v[i + 1].file, "memory.memsw.limit_in_bytes") != 0)
+			return -1;
+		if (write_one(cg, &w.v[i + 1]) < 0 || write_one(cg, &w.v[i]) < 0)
+			return -1;
+		i++;
+	}
+	return create || r->devices.n > 0 ? write_devices(cg, r) : 0;
+}
+
+int cgroup_create(struct cgroup *cg, const struct spec_resources *r)
+{
+	for (size_t i = 0; i < cg->h.n; i++) {
+		struct cgroup_hierarchy *h = &cg->h.v[i];
+
+		if (has_processes(cg->arena, cgroup_dir(cg->arena, h))) {
+			fail(EBUSY, "linux.cgroupsPath: %s has processes in it",
+			     cgroup_dir(cg->arena, h));
+			return fail_hint("another container uses it: give a path of its own");
+		}
+		error_clear();
+	}
+	for (size_t i = 0; i < cg->h.n; i++)
+		if (make_dirs(cg->arena, &cg->h.v[i]) < 0)
+			goto undo;
+	if (apply(cg, r, true) == 0)
+		return 0;
+undo:;
+	struct error e = *error_last();
+
+	cgroup_delete(cg);
+	return error_adopt(&e);
+}
+
+int cgroup_fd(const struct cgroup *cg)
+{
+	if (cg->mode != CGROUP_V2)
+		return fail(0, "cgroup v1 has no single descriptor");
+	const char *dir = cgroup_dir(cg->arena, &cg->h.v[0]);
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? fail(errno, "cannot open %s", dir) : fd;
+}
+
+int cgroup_attach(const struct cgroup *cg, pid_t pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	for (size_t i = 0; i < cg->h.n; i++) {
+		const char *dir = cgroup_dir(cg->arena, &cg->h.v[i]);
+
+		if (file_write(AT_FDCWD, arena_printf(cg->arena, "%s/cgroup.procs", dir), text) < 0)
+			return fail_in("cannot join the cgroup");
+	}
+	return 0;
+}
+
+static int check_usage(const struct cgroup *cg, const struct spec_resources *r)
+{
+	bool v2 = cg->mode == CGROUP_V2;
+	const struct cgroup_hierarchy *h = v2 ? &cg->h.v[0] : cgroup_find(cg, "memory");
+	char *text;
+
+	if (!r->memory.check_before_update || !r->memory.limit.set || r->memory.limit.v < 0 || !h)
+		return 0;
+	text = file_read(cg->arena, AT_FDCWD,
+			 arena_printf(cg->arena, "%s/%s", cgroup_dir(cg->arena, h),
+				      v2 ? "memory.current" : "memory.usage_in_bytes"),
+			 64, NULL);
+	if (!text)
+		return -1;
+	if (strtoull(text, NULL, 10) > (unsigned long long)r->memory.limit.v)
+		return fail(EBUSY, "linux.resources.memory.limit: %lld is below what is in use",
+			    (long long)r->memory.limit.v);
+	return 0;
+}
+
+int cgroup_update(const struct cgroup *cg, const struct spec_resources *r)
+{
+	return check_usage(cg, r) < 0 ? -1 : apply(cg, r, false);
+}
+
+/* --- to and from the state file ---------------------------------------- */
+
+void cgroup_save(const struct cgroup *cg, struct json_out *w, const char *key)
+{
+	json_out_open(w, key, '{');
+	json_out_str(w, "mode", cg->mode == CGROUP_V2 ? "v2" : "v1");
+	json_out_open(w, "hierarchies", '[');
+	for (size_t i = 0; i < cg->h.n; i++) {
+		json_out_open(w, NULL, '{');
+		json_out_str(w, "controllers", cg->h.v[i].controllers);
+		json_out_str(w, "mountpoint", cg->h.v[i].mountpoint);
+		json_out_str(w, "path", cg->h.v[i].path);
+		json_out_str(w, "madeFrom", cg->h.v[i].made_from);
+		json_out_close(w);
+	}
+	json_out_close(w);
+	json_out_close(w);
+}
+
+int cgroup_load(struct cgroup *cg, struct arena *a, struct json *o)
+{
+	const char *mode = NULL;
+	struct json *list;
+
+	*cg = (struct cgroup){.arena = a};
+	if (json_str(o, "mode", "cgroup.mode", true, &mode) < 0 ||
+	    json_array(o, "hierarchies", "cgroup.hierarchies", &list) < 0)
+		return -1;
+	cg->mode = strcmp(mode, "v2") == 0 ? CGROUP_V2 : CGROUP_V1;
+	json_each(item, list)
+	{
+		struct cgroup_hierarchy *h = vec_add(a, &cg->h);
+
+		if (json_str(item, "controllers", "cgroup.controllers", true, &h->controllers) <
+			    0 ||
+		    json_str(item, "mountpoint", "cgroup.mountpoint", true, &h->mountpoint) < 0 ||
+		    json_str(item, "path", "cgroup.path", true, &h->path) < 0 ||
+		    json_str(item, "madeFrom", "cgroup.madeFrom", false, &h->made_from) < 0)
+			return -1;
+	}
+	return cg->h.n ? 0 : fail(EINVAL, "cgroup.hierarchies: is empty");
+}

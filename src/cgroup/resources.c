@@ -1,0 +1,243 @@
+/* linux.resources as control files: pure conversions, a table a version. */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "internal.h"
+
+static void add(struct cgroup_writes *w, const char *controller, const char *file,
+		const char *place, const char *value)
+{
+	*vec_add(w->a, w) = (struct cgroup_write){controller, file, value, place, false};
+}
+
+static void add_i64(struct cgroup_writes *w, const char *controller, const char *file,
+		    const char *place, const struct opt_i64 *v)
+{
+	if (v->set)
+		add(w, controller, file, place, arena_printf(w->a, "%" PRId64, v->v));
+}
+
+static void add_u64(struct cgroup_writes *w, const char *controller, const char *file,
+		    const char *place, const struct opt_u64 *v)
+{
+	if (v->set)
+		add(w, controller, file, place, arena_printf(w->a, "%" PRIu64, v->v));
+}
+
+/* cgroup v2 says "max" where v1 says -1. */
+static void add_max(struct cgroup_writes *w, const char *controller, const char *file,
+		    const char *place, const struct opt_i64 *v)
+{
+	if (v->set && v->v < 0)
+		add(w, controller, file, place, "max");
+	else
+		add_i64(w, controller, file, place, v);
+}
+
+static void add_throttles(struct cgroup_writes *w, const char *file, const char *place,
+			  const struct block_throttles *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		add(w, "blkio", file, place,
+		    arena_printf(w->a, "%" PRId64 ":%" PRId64 " %" PRIu64, t->v[i].major,
+				 t->v[i].minor, t->v[i].rate));
+}
+
+static void memory_v1(const struct spec_resources *r, struct cgroup_writes *w)
+{
+	struct opt_i64 swap = r->memory.swap;
+
+	/* Unlimited memory below a swap limit is refused by the kernel. */
+	if (r->memory.limit.set && r->memory.limit.v < 0 && !swap.set)
+		swap = (struct opt_i64){true, -1};
+	/* No swap limit that is above the memory limit can be undercut by it. */
+	if (r->memory.limit.set && r->memory.limit.v < 0)
+		add_i64(w, "memory", "memory.memsw.limit_in_bytes", "memory.swap", &swap);
+	add_i64(w, "memory", "memory.limit_in_bytes", "memory.limit", &r->memory.limit);
+	if (!(r->memory.limit.set && r->memory.limit.v < 0))
+		add_i64(w, "memory", "memory.memsw.limit_in_bytes", "memory.swap", &swap);
+	add_i64(w, "memory", "memory.soft_limit_in_bytes", "memory.reservation",
+		&r->memory.reservation);
+	add_u64(w, "memory", "memory.swappiness", "memory.swappiness", &r->memory.swappiness);
+	if (r->memory.has_disable_oom_killer)
+		add(w, "memory", "memory.oom_control", "memory.disableOOMKiller",
+		    r->memory.disable_oom_killer ? "1" : "0");
+}
+
+int resources_v1(const struct spec_resources *r, struct cgroup_writes *w)
+{
+	memory_v1(r, w);
+	add_u64(w, "cpu", "cpu.shares", "cpu.shares", &r->cpu.shares);
+	add_u64(w, "cpu", "cpu.cfs_period_us", "cpu.period", &r->cpu.period);
+	add_i64(w, "cpu", "cpu.cfs_quota_us", "cpu.quota", &r->cpu.quota);
+	add_u64(w, "cpu", "cpu.cfs_burst_us", "cpu.burst", &r->cpu.burst);
+	add_u64(w, "cpu", "cpu.rt_period_us", "cpu.realtimePeriod", &r->cpu.realtime_period);
+	add_i64(w, "cpu", "cpu.rt_runtime_us", "cpu.realtimeRuntime", &r->cpu.realtime_runtime);
+	add_i64(w, "cpu", "cpu.idle", "cpu.idle", &r->cpu.idle);
+	if (r->cpu.cpus)
+		add(w, "cpuset", "cpuset.cpus", "cpu.cpus", r->cpu.cpus);
+	if (r->cpu.mems)
+		add(w, "cpuset", "cpuset.mems", "cpu.mems", r->cpu.mems);
+	if (r->pids_limit.set && r->pids_limit.v < 0)
+		add(w, "pids", "pids.max", "pids.limit", "max");
+	else
+		add_i64(w, "pids", "pids.max", "pids.limit", &r->pids_limit);
+	/* 0 means "not set" here: engines send it. */
+	if (r->block_io.weight.v)
+		add_u64(w, "blkio", "blkio.bfq.weight", "blockIO.weight", &r->block_io.weight);
+	if (r->block_io.leaf_weight.v)
+		add_u64(w, "blkio", "blkio.leaf_weight", "blockIO.leafWeight",
+			&r->block_io.leaf_weight);
+	for (size_t i = 0; i < r->block_io.weight_device.n; i++) {
+		const struct block_weight *b = &r->block_io.weight_device.v[i];
+
+		add(w, "blkio", "blkio.bfq.weight_device", "blockIO.weightDevice",
+		    arena_printf(w->a, "%" PRId64 ":%" PRId64 " %" PRIu64, b->major, b->minor,
+				 b->weight.v));
+	}
+	add_throttles(w, "blkio.throttle.read_bps_device", "blockIO.throttleReadBpsDevice",
+		      &r->block_io.read_bps);
+	add_throttles(w, "blkio.throttle.write_bps_device", "blockIO.throttleWriteBpsDevice",
+		      &r->block_io.write_bps);
+	add_throttles(w, "blkio.throttle.read_iops_device", "blockIO.throttleReadIOPSDevice",
+		      &r->block_io.read_iops);
+	add_throttles(w, "blkio.throttle.write_iops_device", "blockIO.throttleWriteIOPSDevice",
+		      &r->block_io.write_iops);
+	for (size_t i = 0; i < r->hugepages.n; i++)
+		add(w, "hugetlb",
+		    arena_printf(w->a, "hugetlb.%s.limit_in_bytes", r->hugepages.v[i].page_size),
+		    "hugepageLimits", arena_printf(w->a, "%" PRIu64, r->hugepages.v[i].limit));
+	if (r->unified.n > 0)
+		return fail(0, "linux.resources.unified: needs cgroup v2, this host has v1");
+	return 0;
+}
+
+/* --- v2 ---------------------------------------------------------------- */
+
+uint64_t cgroup_weight_from_shares(uint64_t shares)
+{
+	if (shares <= 2)
+		return 1;
+	if (shares >= 262144)
+		return 10000;
+	double l = log2((double)shares);
+
+	/* Shares 2, 1024 and 262144 are weight 1, 100 and 10000; the small number
+	 * keeps a rounding error from lifting 100 to 101. */
+	return (uint64_t)ceil(pow(10, (l * l + 125 * l) / 612 - 7.0 / 34) - 1e-9);
+}
+
+uint64_t cgroup_io_weight(uint64_t w)
+{
+	return w < 10 ? 1 : 1 + (w - 10) * 9999 / 990;
+}
+
+static int memory_v2(const struct spec_resources *r, struct cgroup_writes *w)
+{
+	struct opt_i64 swap = r->memory.swap;
+
+	/* v1 counts memory and swap together, v2 swap alone. */
+	if (swap.set && swap.v > 0) {
+		if (!r->memory.limit.set || r->memory.limit.v < 0 || swap.v < r->memory.limit.v) {
+			fail(0, "linux.resources.memory.swap: needs a memory.limit that is not "
+				"above it");
+			return fail_hint("swap is the sum of memory and swap");
+		}
+		swap.v -= r->memory.limit.v;
+	}
+	/* 0 means "not set": engines send it. */
+	if (swap.set && (swap.v != 0 || r->memory.swap.v != 0))
+		add_max(w, "memory", "memory.swap.max", "memory.swap", &swap);
+	if (r->memory.limit.v != 0)
+		add_max(w, "memory", "memory.max", "memory.limit", &r->memory.limit);
+	add_max(w, "memory", "memory.low", "memory.reservation", &r->memory.reservation);
+	if (r->memory.swappiness.set)
+		return fail(0, "linux.resources.memory.swappiness: cgroup v2 has none");
+	if (r->memory.disable_oom_killer)
+		return fail(0, "linux.resources.memory.disableOOMKiller: cgroup v2 has none");
+	return 0;
+}
+
+static void cpu_v2(const struct spec_resources *r, struct cgroup_writes *w)
+{
+	if (r->cpu.shares.set && r->cpu.shares.v)
+		add(w, "cpu", "cpu.weight", "cpu.shares",
+		    arena_printf(w->a, "%" PRIu64, cgroup_weight_from_shares(r->cpu.shares.v)));
+	if (r->cpu.quota.set || r->cpu.period.set) {
+		const char *quota =
+			r->cpu.quota.v > 0 ? arena_printf(w->a, "%" PRId64, r->cpu.quota.v) : "max";
+
+		add(w, "cpu", "cpu.max", "cpu.quota",
+		    r->cpu.period.v ? arena_printf(w->a, "%s %" PRIu64, quota, r->cpu.period.v)
+				    : quota);
+	}
+	add_u64(w, "cpu", "cpu.max.burst", "cpu.burst", &r->cpu.burst);
+	add_i64(w, "cpu", "cpu.idle", "cpu.idle", &r->cpu.idle);
+	if (r->cpu.cpus)
+		add(w, "cpuset", "cpuset.cpus", "cpu.cpus", r->cpu.cpus);
+	if (r->cpu.mems)
+		add(w, "cpuset", "cpuset.mems", "cpu.mems", r->cpu.mems);
+}
+
+static void io_v2(const struct spec_resources *r, struct cgroup_writes *w)
+{
+	const struct {
+		const char *key, *place;
+		const struct block_throttles *t;
+	} lists[] = {
+		{"rbps", "blockIO.throttleReadBpsDevice", &r->block_io.read_bps},
+		{"wbps", "blockIO.throttleWriteBpsDevice", &r->block_io.write_bps},
+		{"riops", "blockIO.throttleReadIOPSDevice", &r->block_io.read_iops},
+		{"wiops", "blockIO.throttleWriteIOPSDevice", &r->block_io.write_iops},
+	};
+
+	if (r->block_io.weight.v)
+		add(w, "io", "io.bfq.weight", "blockIO.weight",
+		    arena_printf(w->a, "%" PRIu64, r->block_io.weight.v));
+	for (size_t i = 0; i < r->block_io.weight_device.n; i++) {
+		const struct block_weight *b = &r->block_io.weight_device.v[i];
+
+		add(w, "io", "io.bfq.weight", "blockIO.weightDevice",
+		    arena_printf(w->a, "%" PRId64 ":%" PRId64 " %" PRIu64, b->major, b->minor,
+				 b->weight.v));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		for (size_t j = 0; j < lists[i].t->n; j++)
+			add(w, "io", "io.max", lists[i].place,
+			    arena_printf(w->a, "%" PRId64 ":%" PRId64 " %s=%" PRIu64,
+					 lists[i].t->v[j].major, lists[i].t->v[j].minor,
+					 lists[i].key, lists[i].t->v[j].rate));
+}
+
+int resources_v2(const struct spec_resources *r, struct cgroup_writes *w)
+{
+	if (r->cpu.realtime_period.v || r->cpu.realtime_runtime.v)
+		return fail(0, "linux.resources.cpu.realtimeRuntime: cgroup v2 has none");
+	if (r->block_io.leaf_weight.v)
+		return fail(0, "linux.resources.blockIO.leafWeight: cgroup v2 has none");
+	if (memory_v2(r, w) < 0)
+		return -1;
+	cpu_v2(r, w);
+	add_max(w, "pids", "pids.max", "pids.limit", &r->pids_limit);
+	io_v2(r, w);
+	for (size_t i = 0; i < r->hugepages.n; i++) {
+		const struct hugepage_limit *h = &r->hugepages.v[i];
+		const char *value = arena_printf(w->a, "%" PRIu64, h->limit);
+
+		add(w, "hugetlb", arena_printf(w->a, "hugetlb.%s.max", h->page_size),
+		    "hugepageLimits", value);
+		add(w, "hugetlb", arena_printf(w->a, "hugetlb.%s.rsvd.max", h->page_size),
+		    "hugepageLimits", value);
+		w->v[w->n - 1].optional = true;
+	}
+	/* Last, so that it has the last word (config-linux.md, Unified). */
+	for (size_t i = 0; i < r->unified.n; i++) {
+		const char *key = r->unified.v[i].key;
+
+		add(w, arena_strndup(w->a, key, strcspn(key, ".")), key,
+		    arena_printf(w->a, "unified[%s]", key), r->unified.v[i].value);
+	}
+	return 0;
+}
