@@ -74,6 +74,14 @@ struct profile_mount {
 	bool writable;
 };
 
+/* A host device that may be given to a container. It is recognised by its
+ * numbers, read when the profile is: config.json may name it as it likes. */
+struct profile_device {
+	const char *path;
+	char type; /* 'c', 'b'; 0: the host has no such device */
+	int64_t major, minor;
+};
+
 struct profile {
 	struct arena *arena;
 	const char *name; /* as asked for: "restricted" or a path */
@@ -98,7 +106,10 @@ struct profile {
 		} * v;
 		size_t n, cap;
 	} tmpfs;		   /* rootfs.readonly */
-	struct strv devices_allow; /* host devices, "/dev/fuse" */
+	struct {
+		struct profile_device *v;
+		size_t n, cap;
+	} devices_allow;
 	struct strv masked_paths, readonly_paths;
 	struct strv sysctl_allow; /* names; a trailing '*' matches the rest */
 	struct {
@@ -133,13 +144,14 @@ int policy_apply_exec(const struct profile *p, const struct spec *s, struct spec
  * one a line. "permission denied" makes the engines' exit status 126. Returns -1. */
 int policy_fail(const struct profile *p, const struct findings *f);
 
+struct judge;
+
 /* One row of the rule table, for `check`, docs and features. */
 struct rule {
 	const char *id;	     /* "mounts.source" */
 	const char *cis;     /* "5.5, 5.31" of the CIS Docker Benchmark v1.6.0, or "" */
 	const char *summary; /* what restricted makes of it, one sentence */
-	void (*apply)(const struct profile *p, enum policy_action action, struct spec *s,
-		      struct findings *f);
+	void (*apply)(struct judge *j, struct spec *s); /* NULL: by policy_apply_exec */
 };
 extern const struct rule policy_rules[RULE_COUNT];
 
