@@ -24,6 +24,7 @@ struct options {
 	bool systemd_cgroup; /* refused until the systemd driver is there */
 	bool no_cgroups;     /* --cgroup-manager disabled */
 	bool debug;
+	unsigned inherited;   /* descriptors from 3 on that the caller had open */
 };
 
 enum container_status {
@@ -59,11 +60,14 @@ int state_root_open(const char *path, bool make);
  * "container with given ID already exists" where it is taken. */
 int container_reserve(struct container *c, struct arena *a, const char *root, const char *id);
 
-/* Opens and locks an existing one and reads its state. "container does not
- * exist" where there is none or it is another runtime's. wait false: EAGAIN
- * where another command holds the lock. */
+/* Opens an existing one and reads its state. "container does not exist" where
+ * there is none or it is another runtime's. LOCK_NONE is for commands that only
+ * read, signal or join: a hook of a create that holds the lock may call them. */
+enum container_lock { LOCK_NONE, LOCK_HELD };
 int container_open(struct container *c, struct arena *a, const char *root, const char *id,
-		   bool wait);
+		   enum container_lock mode);
+/* The same without a lock, below an open state root (list). */
+int container_look(struct container *c, struct arena *a, int root_fd, const char *id);
 
 /* Writes the state by rename. */
 int container_save(const struct container *c);
@@ -71,6 +75,9 @@ int container_save(const struct container *c);
 /* Removes the state directory and releases the lock. */
 int container_remove(struct container *c);
 void container_close(struct container *c);
+
+/* State letter and start time of a process. -1 where it is gone; no error. */
+int process_stat(pid_t pid, char *state, uint64_t *start_time);
 
 /* The status now: from the process, the start socket and the freezer. */
 int container_status(const struct container *c, enum container_status *status);
@@ -120,6 +127,8 @@ int container_exec(const struct options *o, const struct exec_options *eo, const
  * hooks' files. bundle_fd: relative sources start there. need: a source that
  * cannot be opened is an error (create), else its facts stay empty (check). */
 int facts_gather(struct spec *s, int bundle_fd, bool need);
+/* Closes the descriptors of the facts, once everything is cloned and joined. */
+void facts_release(struct spec *s);
 
 /* --- hooks.c ----------------------------------------------------------- */
 

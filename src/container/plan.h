@@ -1,0 +1,45 @@
+/* What will be done: the rewritten spec and the prepared parts. */
+#ifndef CASEMATE_CONTAINER_PLAN_H
+#define CASEMATE_CONTAINER_PLAN_H
+
+#include "casemate/container.h"
+#include "casemate/policy.h"
+#include "casemate/seccomp.h"
+
+struct plan {
+	struct arena *arena;
+	struct spec spec;
+	const char *config; /* the bytes of config.json */
+	size_t config_len;
+	int bundle_fd, rootfs_fd;
+	const char *bundle, *rootfs; /* absolute, without symlinks */
+	struct profile profile;
+	struct findings findings;
+	struct seccomp_program filter, fixed;
+};
+
+/* Reads and parses the bundle's config.json, or the file config. */
+int plan_read(struct plan *p, const char *bundle, const char *config);
+/* Applies the profile; -1 with all refusals. */
+int plan_judge(struct plan *p, const char *profile);
+/* Opens the root file system and refuses what cannot be one. */
+int plan_rootfs(struct plan *p);
+int plan_filters(struct plan *p, int root_fd);
+void plan_free(struct plan *p);
+
+int connect_socket(const char *flag, const char *path);
+int send_pidfd(const char *path, int pidfd);
+int write_pid_file(const char *path, pid_t pid);
+int check_terminal(const struct spec_process *p, bool detach, const char *console_socket);
+int preserved(const struct options *o, struct plan *p, unsigned asked, unsigned *n);
+
+/* Kills what is left of a container, removes its cgroup and state, and runs
+ * the poststop hooks. */
+int container_destroy(struct container *c, const struct spec *s);
+/* The spec that the container was made from: config.json in the state, with
+ * the policy of its profile applied. */
+int plan_reload(struct plan *p, const struct container *c);
+/* The state for hooks, as JSON. */
+const char *hook_state(struct arena *a, const struct container *c, enum hook_kind kind, pid_t pid);
+
+#endif
