@@ -3,9 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "casemate/fd.h"
-#include "internal.h"
+#include "judge.h"
 
 #ifndef PROFILE_DIR
 #define PROFILE_DIR "/usr/local/share/casemate/profiles"
@@ -256,6 +257,35 @@ static int read_limits(struct json *top, struct profile *p)
 	return 0;
 }
 
+/* A device is known by its numbers: config.json may name it as it likes. One
+ * that this host has not is allowed to nobody. */
+static int read_devices(struct arena *a, struct json *top, struct profile *p)
+{
+	struct json *o;
+	struct strv paths = {0};
+
+	if (json_object(top, "devices", "devices", &o) < 0 ||
+	    read_list(a, o, "allow", "devices.allow", &paths) < 0)
+		return -1;
+	if (json_get(o, "allow"))
+		p->devices_allow.n = 0;
+	for (size_t i = 0; i < paths.n; i++) {
+		struct profile_device *d = vec_add(a, &p->devices_allow);
+		struct stat st;
+
+		d->path = paths.v[i];
+		if (*d->path != '/')
+			return fail(0, "devices.allow[%zu]: \"%s\" is not an absolute path", i,
+				    d->path);
+		if (stat(d->path, &st) < 0 || !(S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
+			continue;
+		d->type = S_ISCHR(st.st_mode) ? 'c' : 'b';
+		d->major = major(st.st_rdev);
+		d->minor = minor(st.st_rdev);
+	}
+	return 0;
+}
+
 static int read_seccomp(struct arena *a, struct json *top, const char *path, struct profile *p)
 {
 	struct json *o;
@@ -281,7 +311,6 @@ static int read_lists(struct arena *a, struct json *top, struct profile *p)
 		struct strv *out;
 	} lists[] = {
 		{"namespaces", "join", "namespaces.join", &p->namespaces_join},
-		{"devices", "allow", "devices.allow", &p->devices_allow},
 		{"paths", "masked", "paths.masked", &p->masked_paths},
 		{"paths", "readonly", "paths.readonly", &p->readonly_paths},
 		{"sysctl", "allow", "sysctl.allow", &p->sysctl_allow},
@@ -301,7 +330,7 @@ static int read_lists(struct arena *a, struct json *top, struct profile *p)
 
 static int read_profile(struct arena *a, const char *name, struct profile *p, unsigned depth)
 {
-	const char *path, *parent = NULL, *about = NULL;
+	const char *path = NULL, *parent = NULL, *about = NULL;
 	struct strv unknown = {0};
 
 	if (depth > EXTENDS_DEPTH)
@@ -322,7 +351,8 @@ static int read_profile(struct arena *a, const char *name, struct profile *p, un
 	p->path = path;
 	if (read_rules(top, p) < 0 || read_user(top, p) < 0 || read_capabilities(a, top, p) < 0 ||
 	    read_mounts(a, top, p) < 0 || read_tmpfs(a, top, p) < 0 || read_limits(top, p) < 0 ||
-	    read_lists(a, top, p) < 0 || read_seccomp(a, top, path, p) < 0)
+	    read_lists(a, top, p) < 0 || read_devices(a, top, p) < 0 ||
+	    read_seccomp(a, top, path, p) < 0)
 		return fail_in("profile %s", path);
 	json_unused(a, top, "", &unknown);
 	if (unknown.n > 0) {

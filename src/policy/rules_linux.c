@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "judge.h"
 
 /* --- namespaces -------------------------------------------------------- */
 
@@ -91,16 +91,27 @@ void rule_seccomp(struct judge *j, struct spec *s)
 
 /* --- devices ----------------------------------------------------------- */
 
-static const char *const device_names[] = {"/dev/null",	  "/dev/zero",	  "/dev/full",
-					   "/dev/random", "/dev/urandom", "/dev/tty",
-					   "/dev/ptmx",	  "/dev/console"};
+/* By number: a config could call the disk "/dev/null". */
+static const struct profile_device defaults[] = {
+	{"/dev/null", 'c', 1, 3},    {"/dev/zero", 'c', 1, 5},	  {"/dev/full", 'c', 1, 7},
+	{"/dev/random", 'c', 1, 8},  {"/dev/urandom", 'c', 1, 9}, {"/dev/tty", 'c', 5, 0},
+	{"/dev/console", 'c', 5, 1}, {"/dev/ptmx", 'c', 5, 2},
+};
 
-static bool is_default_device(const struct judge *j, const char *path)
+static bool is_one_of(const struct profile_device *list, size_t n, const struct spec_device *d)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(device_names); i++)
-		if (strcmp(path, device_names[i]) == 0)
+	for (size_t i = 0; i < n; i++)
+		if (list[i].type == d->type && list[i].major == d->major &&
+		    list[i].minor == d->minor)
 			return true;
-	return strv_has(&j->p->devices_allow, path);
+	return false;
+}
+
+/* A FIFO is no device of the host. */
+static bool is_allowed(const struct judge *j, const struct spec_device *d)
+{
+	return d->type == 'p' || is_one_of(defaults, ARRAY_SIZE(defaults), d) ||
+	       is_one_of(j->p->devices_allow.v, j->p->devices_allow.n, d);
 }
 
 /* The rules are made anew: nothing, and then what is allowed. The default
@@ -115,7 +126,7 @@ static void rewrite_rules(struct judge *j, struct spec *s)
 	for (size_t i = 0; i < s->devices.n; i++) {
 		const struct spec_device *d = &s->devices.v[i];
 
-		if (d->type != 'p' && is_default_device(j, d->path))
+		if (d->type != 'p' && is_allowed(j, d))
 			*vec_add(j->a, &s->resources.devices) = (struct spec_device_rule){
 				true, d->type, d->major, d->minor, none.access};
 	}
@@ -127,7 +138,7 @@ void rule_devices(struct judge *j, struct spec *s)
 		"remove --device or --privileged, or list it in the profile's devices.allow";
 
 	for (size_t i = 0; i < s->devices.n; i++)
-		if (s->devices.v[i].type != 'p' && !is_default_device(j, s->devices.v[i].path))
+		if (!is_allowed(j, &s->devices.v[i]))
 			found_request(j, s->devices.v[i].place, "it is a device of the host",
 				      s->devices.v[i].path, hint);
 	for (size_t i = 0; i < s->resources.devices.n; i++) {

@@ -2,7 +2,7 @@
 #include <string.h>
 #include <sys/mount.h>
 
-#include "internal.h"
+#include "judge.h"
 
 #define SAFE_FLAGS ((uint64_t)(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV))
 
