@@ -12,6 +12,36 @@ static void add(struct cgroup_writes *w, const char *controller, const char *fil
 	*vec_add(w->a, w) = (struct cgroup_write){controller, file, value, place, false};
 }
 
+/* Engines send every number, and 0 for those that nobody asked for. Only for a
+ * pids limit, swappiness and idle is 0 a value. */
+static struct opt_i64 nonzero_i64(struct opt_i64 v)
+{
+	return (struct opt_i64){v.set && v.v != 0, v.v};
+}
+
+static struct opt_u64 nonzero_u64(struct opt_u64 v)
+{
+	return (struct opt_u64){v.set && v.v != 0, v.v};
+}
+
+/* The resources without the zeros. */
+static struct spec_resources without_zeros(const struct spec_resources *r)
+{
+	struct spec_resources n = *r;
+
+	n.memory.limit = nonzero_i64(r->memory.limit);
+	n.memory.reservation = nonzero_i64(r->memory.reservation);
+	n.memory.swap = nonzero_i64(r->memory.swap);
+	n.cpu.shares = nonzero_u64(r->cpu.shares);
+	n.cpu.period = nonzero_u64(r->cpu.period);
+	n.cpu.quota = nonzero_i64(r->cpu.quota);
+	n.cpu.realtime_period = nonzero_u64(r->cpu.realtime_period);
+	n.cpu.realtime_runtime = nonzero_i64(r->cpu.realtime_runtime);
+	n.block_io.weight = nonzero_u64(r->block_io.weight);
+	n.block_io.leaf_weight = nonzero_u64(r->block_io.leaf_weight);
+	return n;
+}
+
 static void add_i64(struct cgroup_writes *w, const char *controller, const char *file,
 		    const char *place, const struct opt_i64 *v)
 {
@@ -66,8 +96,10 @@ static void memory_v1(const struct spec_resources *r, struct cgroup_writes *w)
 		    r->memory.disable_oom_killer ? "1" : "0");
 }
 
-int resources_v1(const struct spec_resources *r, struct cgroup_writes *w)
+int resources_v1(const struct spec_resources *given, struct cgroup_writes *w)
 {
+	const struct spec_resources clean = without_zeros(given), *r = &clean;
+
 	memory_v1(r, w);
 	add_u64(w, "cpu", "cpu.shares", "cpu.shares", &r->cpu.shares);
 	add_u64(w, "cpu", "cpu.cfs_period_us", "cpu.period", &r->cpu.period);
@@ -84,8 +116,7 @@ int resources_v1(const struct spec_resources *r, struct cgroup_writes *w)
 		add(w, "pids", "pids.max", "pids.limit", "max");
 	else
 		add_i64(w, "pids", "pids.max", "pids.limit", &r->pids_limit);
-	/* 0 means "not set" here: engines send it. */
-	if (r->block_io.weight.v)
+	if (r->block_io.weight.set)
 		add_u64(w, "blkio", "blkio.bfq.weight", "blockIO.weight", &r->block_io.weight);
 	if (r->block_io.leaf_weight.v)
 		add_u64(w, "blkio", "blkio.leaf_weight", "blockIO.leafWeight",
@@ -147,11 +178,8 @@ static int memory_v2(const struct spec_resources *r, struct cgroup_writes *w)
 		}
 		swap.v -= r->memory.limit.v;
 	}
-	/* 0 means "not set": engines send it. */
-	if (swap.set && (swap.v != 0 || r->memory.swap.v != 0))
-		add_max(w, "memory", "memory.swap.max", "memory.swap", &swap);
-	if (r->memory.limit.v != 0)
-		add_max(w, "memory", "memory.max", "memory.limit", &r->memory.limit);
+	add_max(w, "memory", "memory.swap.max", "memory.swap", &swap);
+	add_max(w, "memory", "memory.max", "memory.limit", &r->memory.limit);
 	add_max(w, "memory", "memory.low", "memory.reservation", &r->memory.reservation);
 	if (r->memory.swappiness.set)
 		return fail(0, "linux.resources.memory.swappiness: cgroup v2 has none");
@@ -162,7 +190,7 @@ static int memory_v2(const struct spec_resources *r, struct cgroup_writes *w)
 
 static void cpu_v2(const struct spec_resources *r, struct cgroup_writes *w)
 {
-	if (r->cpu.shares.set && r->cpu.shares.v)
+	if (r->cpu.shares.set)
 		add(w, "cpu", "cpu.weight", "cpu.shares",
 		    arena_printf(w->a, "%" PRIu64, cgroup_weight_from_shares(r->cpu.shares.v)));
 	if (r->cpu.quota.set || r->cpu.period.set) {
@@ -211,8 +239,10 @@ static void io_v2(const struct spec_resources *r, struct cgroup_writes *w)
 					 lists[i].key, lists[i].t->v[j].rate));
 }
 
-int resources_v2(const struct spec_resources *r, struct cgroup_writes *w)
+int resources_v2(const struct spec_resources *given, struct cgroup_writes *w)
 {
+	const struct spec_resources clean = without_zeros(given), *r = &clean;
+
 	if (r->cpu.realtime_period.v || r->cpu.realtime_runtime.v)
 		return fail(0, "linux.resources.cpu.realtimeRuntime: cgroup v2 has none");
 	if (r->block_io.leaf_weight.v)

@@ -31,8 +31,6 @@ static int check(struct setup *s, const char *path)
 		return errno;
 	if (fstat(fd, &st) < 0)
 		return errno;
-	if (S_ISDIR(st.st_mode))
-		return EISDIR;
 	return S_ISREG(st.st_mode) && st.st_mode & 0111 ? 0 : EACCES;
 }
 
