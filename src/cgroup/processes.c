@@ -82,7 +82,8 @@ int cgroup_pids(const struct cgroup *cg, struct arena *a, pid_t **pids, size_t *
 
 	if (walk(a, cgroup_dir(a, any(cg)), read_pids, &p) < 0)
 		return -1;
-	qsort(p.v, p.n, sizeof(*p.v), by_number);
+	if (p.n > 1)
+		qsort(p.v, p.n, sizeof(*p.v), by_number);
 	*pids = p.v;
 	*n = p.n;
 	return 0;

@@ -55,7 +55,8 @@ static int ids(struct arena *a, int root_fd, struct strv *out)
 	while ((e = readdir(d)))
 		if (e->d_name[0] != '.')
 			strv_add(a, out, e->d_name);
-	qsort(out->v, out->n, sizeof(*out->v), by_name);
+	if (out->n > 1)
+		qsort(out->v, out->n, sizeof(*out->v), by_name);
 	return 0;
 }
 

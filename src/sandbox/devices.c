@@ -114,7 +114,8 @@ static int make_node(struct setup *s, const struct spec_device *d)
 			return fail(errno, "%s: cannot set the owner", place(d));
 		return 0;
 	}
-	/* runtime-spec, Devices: what is there already must be the same device. */
+	/* path: one component below a descriptor; runtime-spec, Devices: what is there already must
+	 * be the same device. */
 	if (errno != EEXIST)
 		return fail(errno, "%s: cannot make the device", place(d));
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !is_device(&st, d))
@@ -136,6 +137,7 @@ int devices_make(struct setup *s)
 		const char *name;
 		_fd_ int dir = rootfs_parent(s->root, links[i].name, 0755, &name);
 
+		/* path: one component below a descriptor */
 		if (dir < 0 || (symlinkat(links[i].target, dir, name) < 0 && errno != EEXIST))
 			return fail(errno, "%s", links[i].name);
 	}

@@ -110,11 +110,9 @@ static int copy_owner(int fd, const struct stat *st)
 
 static int copy_file(int from, const char *name, int to, const struct stat *st)
 {
-	_fd_ int in =
-		openat(from, name,
-		       O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC); /* path: entry of from */
-	_fd_ int out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-			      0600); /* path: entry of the new tmpfs */
+	/* path: single entries of two directories that are open */
+	_fd_ int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	_fd_ int out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	ssize_t n;
 
 	if (in < 0 || out < 0)
@@ -126,26 +124,25 @@ static int copy_file(int from, const char *name, int to, const struct stat *st)
 
 static int copy_link(int from, const char *name, int to, const struct stat *st)
 {
+	/* path: single entries of two directories that are open */
 	char target[4096];
-	ssize_t n = readlinkat(from, name, target, sizeof(target) - 1); /* path: entry of from */
+	ssize_t n = readlinkat(from, name, target, sizeof(target) - 1);
 
 	if (n < 0)
 		return -1;
 	target[n] = '\0';
-	if (symlinkat(target, to, name) < 0) /* path: entry of the new tmpfs */
+	if (symlinkat(target, to, name) < 0)
 		return -1;
-	return fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW); /* path: the same */
+	return fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW);
 }
 
 static int copy_subdir(int from, const char *name, int to, const struct stat *st, unsigned depth)
 {
-	_fd_ int in =
-		openat(from, name,
-		       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); /* path: entry of from */
-	if (in < 0 || mkdirat(to, name, 0700) < 0) /* path: entry of the new tmpfs */
+	/* path: single entries of two directories that are open */
+	_fd_ int in = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (in < 0 || mkdirat(to, name, 0700) < 0)
 		return -1;
-	_fd_ int out = openat(to, name,
-			      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); /* path: the same */
+	_fd_ int out = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (out < 0 || copy_dir(in, out, depth + 1) < 0)
 		return -1;
 	return copy_owner(out, st);
@@ -155,7 +152,8 @@ static int copy_subdir(int from, const char *name, int to, const struct stat *st
  * Devices, sockets and FIFOs are left out. */
 static int copy_dir(int from, int to, unsigned depth)
 {
-	int again = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* path: from itself */
+	/* path: single entries of two directories that are open */
+	int again = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_dir_ DIR *d = again < 0 ? NULL : fdopendir(again);
 	struct dirent *e;
 	struct stat st;
@@ -167,12 +165,12 @@ static int copy_dir(int from, int to, unsigned depth)
 		return -1;
 	}
 	for (errno = 0; (e = readdir(d)); errno = 0) {
+		/* path: an entry of from */
 		int r = 0;
 
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
-		if (fstatat(from, e->d_name, &st, AT_SYMLINK_NOFOLLOW) <
-		    0) /* path: entry of from */
+		if (fstatat(from, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return -1;
 		if (S_ISDIR(st.st_mode))
 			r = copy_subdir(from, e->d_name, to, &st, depth);

@@ -47,9 +47,13 @@ int runtime_protect(void)
 		return fail(errno, "PR_SET_DUMPABLE");
 	/* A closed 0, 1 or 2 would be taken by the next file that is opened, and
 	 * the container would get it. */
-	for (int fd = 0; fd <= 2; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_NOCTTY) != fd)
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		/* path: the host's; without O_CLOEXEC, the container inherits it */
+		if (open("/dev/null", O_RDWR | O_NOCTTY) != fd) /* not CLOEXEC */
 			return fail(errno, "cannot open /dev/null for descriptor %d", fd);
+	}
 	umask(022);
 	/* Ignored signals and the mask are inherited over execve. */
 	for (int sig = 1; sig < NSIG; sig++)

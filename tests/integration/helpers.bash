@@ -1,0 +1,88 @@
+# What the test files share: a state root, a bundle and cgroups of their own.
+
+SRC=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+CASEMATE=${CASEMATE:-$SRC/build/casemate}
+
+need() {
+	local tool
+	for tool in "$@"; do command -v "$tool" >/dev/null || skip "$tool is not installed"; done
+}
+
+# One rootfs for a file of tests.
+make_rootfs() {
+	mkdir -p "$1"/{bin,proc,sys,dev,tmp,run,var/tmp,etc,root,data,srv}
+	cp "$(command -v busybox)" "$1/bin/busybox"
+	"$1/bin/busybox" --list | while read -r applet; do
+		[ "$applet" = busybox ] || ln -sf busybox "$1/bin/$applet"
+	done
+	printf 'root:x:0:0::/root:/bin/sh\n' >"$1/etc/passwd"
+}
+
+setup_file() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	need busybox jq
+	SHARED=$(mktemp -d /run/casemate-test.XXXXXX)
+	chmod 755 "$SHARED"
+	make_rootfs "$SHARED/rootfs"
+	export SHARED
+}
+
+teardown_file() {
+	rm -rf "$SHARED"
+}
+
+setup() {
+	T=$(mktemp -d /run/casemate-test.XXXXXX)
+	chmod 755 "$T"
+	ID=test-$$-$BATS_TEST_NUMBER
+	PROFILE=$SRC/profiles/restricted.json
+	mkdir "$T/bundle"
+	cp -a "$SHARED/rootfs" "$T/bundle/rootfs"
+	"$CASEMATE" spec --bundle "$T/bundle"
+	edit '.process.terminal = false'
+	edit ".linux.cgroupsPath = \"/casemate-test-$$/$ID\""
+}
+
+teardown() {
+	local id dir
+	for id in $(cm list -q 2>/dev/null); do cm delete --force "$id"; done
+	for dir in /sys/fs/cgroup/casemate-test-$$ /sys/fs/cgroup/*/casemate-test-$$; do
+		[ -d "$dir" ] && find "$dir" -depth -type d -exec rmdir {} \;
+	done
+	rm -rf "$T"
+}
+
+cm() { "$CASEMATE" --root "$T/state" --profile "$PROFILE" "$@"; }
+
+# edit FILTER: changes the bundle's config by jq.
+edit() {
+	jq "$@" "$T/bundle/config.json" >"$T/config.new"
+	mv "$T/config.new" "$T/bundle/config.json"
+}
+
+# sh_args COMMAND: what the container runs.
+sh_args() { edit --arg c "$1" '.process.args = ["/bin/sh", "-c", $c]'; }
+
+# in_container COMMAND: runs it to its end; output and status are bats's.
+in_container() {
+	sh_args "$1"
+	run cm run --bundle "$T/bundle" "$ID"
+}
+
+# background COMMAND: a container that stays.
+background() {
+	sh_args "${1:-while :; do sleep 1; done}"
+	cm run --detach --bundle "$T/bundle" "$ID" >/dev/null 2>"$T/err" </dev/null
+}
+
+status_of() { cm state "$1" | jq -r .status; }
+
+# What the host has: for a comparison before and after.
+host_state() {
+	find /sys/fs/cgroup -type d -name '*casemate*' -o -type d -name "*$ID*" 2>/dev/null | sort
+	wc -l </proc/self/mountinfo
+	ls -A "$T/state" 2>/dev/null | grep -v '^\.casemate-seccomp'
+	pgrep -f "$ID" 2>/dev/null | grep -v "^$$\$" | wc -l
+}
+
+unconfined() { PROFILE=$SRC/profiles/unconfined.json; }

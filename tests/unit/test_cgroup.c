@@ -1,0 +1,344 @@
+/* cgroups: conversions as tables, the device program by running it, and the
+ * real hierarchies of this host. */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+#undef fail /* the project's own is meant below */
+
+#include "internal.h"
+
+#define reject(...) (print_error(__VA_ARGS__), assert_true(0))
+
+static struct arena *a;
+
+static int set_up(void **state)
+{
+	(void)state;
+	a = arena_new();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	arena_free(a);
+	return 0;
+}
+
+static struct spec_resources read_resources(const char *text)
+{
+	struct spec_resources r;
+
+	if (spec_parse_resources(a, text, strlen(text), &r) < 0)
+		reject("%s: %s%s\n", text, error_last()->context, error_last()->message);
+	return r;
+}
+
+/* NULL in place of a version's text: it has no such thing and must say so. */
+static const struct {
+	const char *json, *v1, *v2;
+} conversions[] = {
+	{"{}", "", ""},
+	{"{\"memory\":{\"limit\":4096}}", "memory.limit_in_bytes=4096 ", "memory.max=4096 "},
+	{"{\"memory\":{\"limit\":-1}}", "memory.memsw.limit_in_bytes=-1 memory.limit_in_bytes=-1 ",
+	 "memory.max=max "},
+	{"{\"memory\":{\"limit\":100,\"swap\":300}}",
+	 "memory.limit_in_bytes=100 memory.memsw.limit_in_bytes=300 ",
+	 "memory.swap.max=200 memory.max=100 "},
+	{"{\"memory\":{\"limit\":100,\"swap\":100}}",
+	 "memory.limit_in_bytes=100 memory.memsw.limit_in_bytes=100 ",
+	 "memory.swap.max=0 memory.max=100 "},
+	{"{\"memory\":{\"limit\":100,\"swap\":-1}}",
+	 "memory.limit_in_bytes=100 memory.memsw.limit_in_bytes=-1 ",
+	 "memory.swap.max=max memory.max=100 "},
+	{"{\"memory\":{\"swap\":300}}", "memory.memsw.limit_in_bytes=300 ", NULL},
+	{"{\"memory\":{\"reservation\":7}}", "memory.soft_limit_in_bytes=7 ", "memory.low=7 "},
+	{"{\"memory\":{\"limit\":0,\"swap\":0,\"reservation\":0}}", "", ""},
+	{"{\"memory\":{\"swappiness\":10}}", "memory.swappiness=10 ", NULL},
+	{"{\"memory\":{\"disableOOMKiller\":true}}", "memory.oom_control=1 ", NULL},
+	{"{\"cpu\":{\"shares\":1024}}", "cpu.shares=1024 ", "cpu.weight=100 "},
+	{"{\"cpu\":{\"shares\":0,\"quota\":0,\"period\":0}}", "", ""},
+	{"{\"cpu\":{\"quota\":5000,\"period\":10000}}",
+	 "cpu.cfs_period_us=10000 cpu.cfs_quota_us=5000 ", "cpu.max=5000 10000 "},
+	{"{\"cpu\":{\"quota\":-1,\"period\":10000}}",
+	 "cpu.cfs_period_us=10000 cpu.cfs_quota_us=-1 ", "cpu.max=max 10000 "},
+	{"{\"cpu\":{\"cpus\":\"0-1\",\"mems\":\"0\"}}", "cpuset.cpus=0-1 cpuset.mems=0 ",
+	 "cpuset.cpus=0-1 cpuset.mems=0 "},
+	{"{\"cpu\":{\"idle\":0}}", "cpu.idle=0 ", "cpu.idle=0 "},
+	{"{\"cpu\":{\"realtimeRuntime\":5}}", "cpu.rt_runtime_us=5 ", NULL},
+	{"{\"pids\":{\"limit\":-1}}", "pids.max=max ", "pids.max=max "},
+	{"{\"pids\":{\"limit\":0}}", "pids.max=0 ", "pids.max=0 "},
+	{"{\"blockIO\":{\"weight\":500}}", "blkio.bfq.weight=500 ", "io.bfq.weight=500 "},
+	{"{\"blockIO\":{\"leafWeight\":500}}", "blkio.leaf_weight=500 ", NULL},
+	{"{\"blockIO\":{\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":1,\"rate\":9}]}}",
+	 "blkio.throttle.read_bps_device=8:1 9 ", "io.max=8:1 rbps=9 "},
+	{"{\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":5}]}",
+	 "hugetlb.2MB.limit_in_bytes=5 ", "hugetlb.2MB.max=5 hugetlb.2MB.rsvd.max=5 "},
+	{"{\"unified\":{\"memory.high\":\"1G\"}}", NULL, "memory.high=1G "},
+};
+
+static void check(const struct spec_resources *r, const char *json, const char *want,
+		  int (*convert)(const struct spec_resources *, struct cgroup_writes *))
+{
+	struct cgroup_writes w = {.a = a};
+	const char *text = "";
+	int result = convert(r, &w);
+
+	for (size_t i = 0; i < w.n; i++)
+		text = arena_printf(a, "%s%s=%s ", text, w.v[i].file, w.v[i].value);
+	if ((result < 0) != (want == NULL) || (want && strcmp(text, want) != 0))
+		reject("%s: \"%s\", expected \"%s\"\n", json, text, want ? want : "an error");
+}
+
+static void test_conversions(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(conversions); i++) {
+		struct spec_resources r = read_resources(conversions[i].json);
+
+		check(&r, conversions[i].json, conversions[i].v1, resources_v1);
+		check(&r, conversions[i].json, conversions[i].v2, resources_v2);
+	}
+}
+
+static void test_weights(void **state)
+{
+	(void)state;
+	assert_int_equal(cgroup_weight_from_shares(0), 1);
+	assert_int_equal(cgroup_weight_from_shares(2), 1);
+	assert_int_equal(cgroup_weight_from_shares(1024), 100);
+	assert_int_equal(cgroup_weight_from_shares(262144), 10000);
+	assert_int_equal(cgroup_weight_from_shares(UINT64_MAX), 10000);
+	for (uint64_t s = 3, last = 1; s < 262144; s++) {
+		uint64_t w = cgroup_weight_from_shares(s);
+
+		assert_true(w >= last && w <= 10000);
+		last = w;
+	}
+	assert_int_equal(cgroup_io_weight(10), 1);
+	assert_int_equal(cgroup_io_weight(1000), 10000);
+}
+
+/* --- the device program ------------------------------------------------ */
+
+static int run(const struct bpf_insn *p, size_t n, const uint32_t ctx[3])
+{
+	uint32_t r[11] = {0};
+
+	for (size_t pc = 0; pc < n; pc++) {
+		const struct bpf_insn *i = &p[pc];
+		uint32_t imm = (uint32_t)i->imm;
+
+		switch (i->code) {
+		case BPF_LDX | BPF_MEM | BPF_W:
+			r[i->dst_reg] = ctx[i->off / 4];
+			break;
+		case BPF_ALU | BPF_MOV | BPF_X:
+			r[i->dst_reg] = r[i->src_reg];
+			break;
+		case BPF_ALU64 | BPF_MOV | BPF_K:
+			r[i->dst_reg] = imm;
+			break;
+		case BPF_ALU | BPF_AND | BPF_K:
+			r[i->dst_reg] &= imm;
+			break;
+		case BPF_ALU | BPF_RSH | BPF_K:
+			r[i->dst_reg] >>= imm;
+			break;
+		case BPF_JMP | BPF_JA:
+			pc += (size_t)i->off;
+			break;
+		case BPF_JMP32 | BPF_JNE | BPF_K:
+			pc += r[i->dst_reg] != imm ? (size_t)i->off : 0;
+			break;
+		case BPF_JMP32 | BPF_JSET | BPF_K:
+			pc += r[i->dst_reg] & imm ? (size_t)i->off : 0;
+			break;
+		case BPF_JMP | BPF_EXIT:
+			return (int)r[0];
+		default:
+			reject("instruction %x\n", i->code);
+		}
+	}
+	return -1;
+}
+
+/* The rules as they are meant: each bit of an access is decided by the last
+ * rule that speaks of it; nothing spoke means no. */
+static bool meant(const struct device_rules *rules, char type, int64_t major, int64_t minor,
+		  unsigned access)
+{
+	for (unsigned bit = 1; bit <= DEVICE_MKNOD; bit <<= 1) {
+		bool allow = false;
+
+		for (size_t i = 0; i < rules->n; i++) {
+			const struct spec_device_rule *r = &rules->v[i];
+
+			if ((r->type == 'a' || (r->type == type && r->access & bit &&
+						(r->major < 0 || r->major == major) &&
+						(r->minor < 0 || r->minor == minor))))
+				allow = r->allow;
+		}
+		if (access & bit && !allow)
+			return false;
+	}
+	return true;
+}
+
+static void test_device_program(void **state)
+{
+	static const char *const lists[] = {
+		"[]",
+		"[{\"allow\":false}]",
+		"[{\"allow\":true}]",
+		"[{\"allow\":false},{\"allow\":true,\"type\":\"c\",\"major\":10,\"minor\":229,"
+		"\"access\":\"rw\"}]",
+		"[{\"allow\":true},{\"allow\":false,\"type\":\"b\",\"access\":\"w\"}]",
+		"[{\"allow\":true,\"type\":\"c\",\"major\":9,\"access\":\"r\"},{\"allow\":true,"
+		"\"type\":\"c\","
+		"\"major\":9,\"access\":\"w\"}]",
+		"[{\"allow\":true,\"type\":\"b\",\"access\":\"m\"},{\"allow\":false,\"type\":\"b\","
+		"\"major\":8,"
+		"\"access\":\"rwm\"}]",
+	};
+	static const int numbers[][2] = {{1, 3}, {1, 1}, {8, 0}, {9, 4}, {10, 229}, {136, 7}};
+
+	(void)state;
+	for (size_t l = 0; l < ARRAY_SIZE(lists); l++) {
+		struct spec_resources r =
+			read_resources(arena_printf(a, "{\"devices\":%s}", lists[l]));
+		struct device_rules rules = {0};
+		struct bpf_insn insns[512];
+
+		device_rules(a, &r, &rules);
+		size_t n = device_program(&rules, insns, ARRAY_SIZE(insns));
+		assert_true(n < ARRAY_SIZE(insns));
+		for (size_t d = 0; d < ARRAY_SIZE(numbers) * 2; d++)
+			for (unsigned access = 1; access < 8; access++) {
+				const int *no = numbers[d / 2];
+				bool block = d % 2;
+				uint32_t kernel = (access & DEVICE_READ ? 2U : 0) |
+						  (access & DEVICE_WRITE ? 4U : 0) |
+						  (access & DEVICE_MKNOD ? 1U : 0);
+				uint32_t ctx[3] = {kernel << 16 | (block ? 1U : 2U),
+						   (uint32_t)no[0], (uint32_t)no[1]};
+
+				if (run(insns, n, ctx) !=
+				    meant(&rules, block ? 'b' : 'c', no[0], no[1], access))
+					reject("%s: %c %d:%d %u\n", lists[l], block ? 'b' : 'c',
+					       no[0], no[1], access);
+			}
+	}
+}
+
+static void test_rule_text(void **state)
+{
+	const struct spec_device_rule r = {true, 'c', 1, -1, DEVICE_READ | DEVICE_MKNOD};
+
+	(void)state;
+	assert_string_equal(device_rule_text(a, &r), "c 1:* rm");
+}
+
+/* --- this host --------------------------------------------------------- */
+
+static char *content(const struct cgroup *cg, const char *controller, const char *file)
+{
+	const struct cgroup_hierarchy *h =
+		cg->mode == CGROUP_V2 ? &cg->h.v[0] : cgroup_find(cg, controller);
+
+	return h ? file_read(a, AT_FDCWD, arena_printf(a, "%s/%s", cgroup_dir(a, h), file), 4096,
+			     NULL)
+		 : NULL;
+}
+
+static void test_live(void **state)
+{
+	struct spec_resources r = read_resources("{\"pids\":{\"limit\":33}}");
+	struct cgroup cg, loaded, again;
+	struct stat st;
+	pid_t *pids;
+	size_t n;
+
+	(void)state;
+	if (geteuid() != 0 ||
+	    cgroup_plan(&cg, a, arena_printf(a, "/casemate-unit-%d/x/y", getpid()), "id") < 0)
+		skip();
+	if (cgroup_create(&cg, &r) < 0)
+		reject("%s%s\n", error_last()->context, error_last()->message);
+	assert_string_equal(content(&cg, "pids", "pids.max"), "33\n");
+	pid_t child = fork();
+	if (child == 0)
+		for (;;)
+			pause();
+	assert_int_equal(cgroup_attach(&cg, child), 0);
+	assert_int_equal(cgroup_pids(&cg, a, &pids, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(pids[0], child);
+	/* A second container cannot have it. */
+	assert_int_equal(
+		cgroup_plan(&again, a, arena_printf(a, "/casemate-unit-%d/x/y", getpid()), "id"),
+		0);
+	assert_int_equal(cgroup_create(&again, &r), -1);
+	assert_int_equal(error_last()->errnum, EBUSY);
+	assert_int_equal(cgroup_freeze(&cg, true), 0);
+	assert_int_equal(cgroup_frozen(&cg), 1);
+	assert_int_equal(cgroup_freeze(&cg, false), 0);
+	assert_int_equal(cgroup_frozen(&cg), 0);
+	r = read_resources("{\"pids\":{\"limit\":44}}");
+	assert_int_equal(cgroup_update(&cg, &r), 0);
+	assert_string_equal(content(&cg, "pids", "pids.max"), "44\n");
+	/* Through the state file and back. */
+	struct json_out *w = json_out_new(a, true);
+	size_t len;
+	cgroup_save(&cg, w, NULL);
+	const char *text = json_out_text(w, &len);
+	assert_int_equal(cgroup_load(&loaded, a, json_parse(a, text, len)), 0);
+	assert_int_equal(loaded.h.n, cg.h.n);
+	/* Frozen, and with a cgroup of its own below. */
+	assert_int_equal(cgroup_freeze(&loaded, true), 0);
+	assert_int_equal(mkdir(arena_printf(a, "%s/sub", cgroup_dir(a, &cg.h.v[0])), 0755), 0);
+	signal(SIGCHLD, SIG_IGN);
+	assert_int_equal(cgroup_kill(&loaded, SIGKILL), 0);
+	assert_int_equal(cgroup_delete(&loaded), 0);
+	assert_int_equal(cgroup_delete(&loaded), 0);
+	for (size_t i = 0; i < cg.h.n; i++)
+		assert_int_equal(
+			stat(arena_printf(a, "%s/casemate-unit-%d", cg.h.v[i].mountpoint, getpid()),
+			     &st),
+			-1);
+}
+
+static void test_plan(void **state)
+{
+	struct cgroup cg;
+
+	(void)state;
+	assert_int_equal(cgroup_plan(&cg, a, "/", "id"), -1);
+	assert_int_equal(cgroup_plan(&cg, a, "//", "id"), -1);
+	if (cgroup_plan(&cg, a, NULL, "id") == 0)
+		for (size_t i = 0; i < cg.h.n; i++)
+			assert_string_equal(cg.h.v[i].path, "/casemate/id");
+	if (cgroup_plan(&cg, a, "rel", "id") == 0)
+		for (size_t i = 0; i < cg.h.n; i++)
+			assert_string_equal(strrchr(cg.h.v[i].path, '/'), "/rel");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_conversions),    cmocka_unit_test(test_weights),
+		cmocka_unit_test(test_device_program), cmocka_unit_test(test_rule_text),
+		cmocka_unit_test(test_plan),	       cmocka_unit_test(test_live),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
