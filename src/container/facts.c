@@ -44,8 +44,11 @@ static int gather_source(struct spec *s, struct spec_mount *m, int bundle_fd, bo
 
 	f->fd = openat(bundle_fd, m->source, O_PATH | O_CLOEXEC);
 	if (f->fd < 0) {
-		fail(errno, "%s: cannot open the source %s", m->place, m->source);
 		/* "No such file" would read as a missing command at the engine. */
+		if (errno == ENOENT)
+			fail(0, "%s: the source %s is not there", m->place, m->source);
+		else
+			fail(errno, "%s: cannot open the source %s", m->place, m->source);
 		fail_hint("the host path must exist");
 		return need ? -1 : (error_clear(), 0);
 	}

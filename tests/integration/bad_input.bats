@@ -57,6 +57,7 @@ fails() {
 	[ "$status" = 1 ]
 	[[ "$output" == *"--bundle"* ]]
 	edit '.mounts += [{destination: "/x", source: "/no/such/source", options: ["bind"]}]'; fails "mounts[7] (/x)"
+	edit 'del(.mounts[7])'
 	PROFILE=none fails "no such profile"
 }
 

@@ -229,7 +229,7 @@ load helpers
 @test "foreground: signals are forwarded, a terminal is a terminal" {
 	need script
 	sh_args 'trap "exit 9" TERM; echo ready; while :; do sleep 0.1; done'
-	cm run --bundle "$T/bundle" "$ID" >"$T/out" 2>&1 &
+	"$CASEMATE" --root "$T/state" --profile "$PROFILE" run --bundle "$T/bundle" "$ID" >"$T/out" 2>&1 &
 	runtime=$!
 	for _ in $(seq 50); do grep -q ready "$T/out" && break; sleep 0.1; done
 	kill -TERM $runtime

@@ -1,5 +1,7 @@
 # What the test files share: a state root, a bundle and cgroups of their own.
 
+bats_require_minimum_version 1.5.0
+
 SRC=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 CASEMATE=${CASEMATE:-$SRC/build/casemate}
 
@@ -67,6 +69,7 @@ sh_args() { edit --arg c "$1" '.process.args = ["/bin/sh", "-c", $c]'; }
 in_container() {
 	sh_args "$1"
 	run cm run --bundle "$T/bundle" "$ID"
+	echo "$output" # shown where the test fails
 }
 
 # background COMMAND: a container that stays.
