@@ -69,6 +69,10 @@ int container_open(struct container *c, struct arena *a, const char *root, const
 /* The same without a lock, below an open state root (list). */
 int container_look(struct container *c, struct arena *a, int root_fd, const char *id);
 
+/* Removes the folder of a create that was killed before it had written a state.
+ * -1 where there is none, or it is in use or another runtime's; no error. */
+int container_remove_remnant(int root_fd, const char *id);
+
 /* Writes the state by rename. */
 int container_save(const struct container *c);
 

@@ -101,6 +101,22 @@ static const char *place(struct arena *a, const char *cgroups_path, const char *
 	return arena_printf(a, "%s/%s", strcmp(own, "/") == 0 ? "" : own, cgroups_path);
 }
 
+/* The topmost part of the path that is not there yet: noted before anything is
+ * made, so that the state knows it whenever this process dies. */
+static const char *missing_part(struct arena *a, const struct cgroup_hierarchy *h)
+{
+	size_t len = strlen(h->path);
+
+	for (size_t i = 1; i <= len; i++) {
+		const char *part = arena_strndup(a, h->path, i);
+
+		if ((h->path[i] == '/' || h->path[i] == '\0') &&
+		    access(arena_printf(a, "%s%s", h->mountpoint, part), F_OK) < 0)
+			return part;
+	}
+	return NULL;
+}
+
 int cgroup_plan(struct cgroup *cg, struct arena *a, const char *cgroups_path, const char *id)
 {
 	struct statfs fs;
@@ -134,6 +150,8 @@ int cgroup_plan(struct cgroup *cg, struct arena *a, const char *cgroups_path, co
 	}
 	if (cg->h.n == 0)
 		return fail(ENOENT, "no cgroup hierarchy is mounted");
+	for (size_t i = 0; i < cg->h.n; i++)
+		cg->h.v[i].made_from = missing_part(a, &cg->h.v[i]);
 	return 0;
 }
 
@@ -167,6 +185,7 @@ static int make_dirs(struct arena *a, struct cgroup_hierarchy *h)
 	size_t len = strlen(h->path);
 	unsigned tries = 0;
 
+	h->made_from = NULL;
 	for (size_t i = 1; i <= len; i++) {
 		if (h->path[i] != '/' && h->path[i] != '\0')
 			continue;

@@ -64,6 +64,19 @@ static void undo(struct container *c, struct plan *p, struct launch *l)
 	error_adopt(&e);
 }
 
+/* The container's process makes the nodes of linux.devices, from inside of the
+ * cgroup: that takes the right to make them, and not yet to open them. */
+static void allow_nodes(struct spec *s)
+{
+	for (size_t i = 0; i < s->devices.n; i++) {
+		const struct spec_device *d = &s->devices.v[i];
+
+		if (d->type != 'p')
+			*vec_add(s->arena, &s->resources.devices) = (struct spec_device_rule){
+				true, d->type, d->major, d->minor, DEVICE_MKNOD};
+	}
+}
+
 /* The state knows the cgroup before it is made, so that delete --force can
  * remove it whatever happens to this process. */
 static int reserve(const struct options *o, struct container *c, struct plan *p, const char *id)
@@ -83,6 +96,7 @@ static int reserve(const struct options *o, struct container *c, struct plan *p,
 	if (file_replace(c->dir_fd, "config.json", p->config, p->config_len, 0600) < 0 ||
 	    container_save(c) < 0)
 		return -1;
+	allow_nodes(&p->spec);
 	return c->has_cgroup ? cgroup_create(&c->cgroup, &p->spec.resources) : 0;
 }
 

@@ -163,11 +163,16 @@ int container_delete(const struct options *o, const char *id, bool force)
 	struct container c;
 	int r = container_open(&c, a, o->root, id, LOCK_HELD);
 
-	if (r == 0)
+	if (r == 0) {
 		r = destroy(&c, force);
-	/* Engines clean up by this, whether there is something or not. */
-	else if (force && strcmp(error_last()->message, "container does not exist") == 0)
+	} else if (force && strcmp(error_last()->message, "container does not exist") == 0) {
+		/* Engines clean up by this, whether there is something or not. */
+		_fd_ int root = state_root_open(o->root, false);
+
+		if (root >= 0)
+			(void)container_remove_remnant(root, id);
 		r = 0;
+	}
 	container_close(&c);
 	return r;
 }

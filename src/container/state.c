@@ -80,6 +80,33 @@ static int lock(struct container *c, bool wait)
 	return 0;
 }
 
+/* Temporary files of a writer that was killed. */
+static void remove_temporary(int dir_fd)
+{
+	struct dirent *e;
+	int again = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_dir_ DIR *d = again < 0 ? NULL : fdopendir(again);
+
+	while (d && (e = readdir(d)))
+		if (strncmp(e->d_name, "." STATE ".", strlen("." STATE ".")) == 0 ||
+		    strncmp(e->d_name, ".config.json.", strlen(".config.json.")) == 0)
+			unlinkat(dir_fd, e->d_name, 0);
+}
+
+/* What a runtime left that was killed before its first state was written: a
+ * folder with nothing in it but that. Whatever else is in a folder without a
+ * state makes it another runtime's, and rmdir fails. */
+int container_remove_remnant(int root_fd, const char *id)
+{
+	_fd_ int dir = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (dir < 0 || flock(dir, LOCK_EX | LOCK_NB) < 0 ||
+	    faccessat(dir, STATE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return -1;
+	remove_temporary(dir);
+	return unlinkat(root_fd, id, AT_REMOVEDIR);
+}
+
 static void empty(struct container *c, struct arena *a, const char *id)
 {
 	*c = (struct container){.arena = a, .root_fd = -1, .dir_fd = -1, .id = id};
@@ -97,9 +124,13 @@ int container_reserve(struct container *c, struct arena *a, const char *root, co
 	c->root_fd = state_root_open(root, true);
 	if (c->root_fd < 0)
 		return -1;
-	if (mkdirat(c->root_fd, id, 0700) < 0)
-		return errno == EEXIST ? fail_exists()
-				       : fail(errno, "cannot make the state folder");
+	if (mkdirat(c->root_fd, id, 0700) < 0) {
+		if (errno != EEXIST)
+			return fail(errno, "cannot make the state folder");
+		if (container_remove_remnant(c->root_fd, id) < 0 ||
+		    mkdirat(c->root_fd, id, 0700) < 0)
+			return fail_exists();
+	}
 	c->dir_fd = openat(c->root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
@@ -207,15 +238,9 @@ int container_open(struct container *c, struct arena *a, const char *root, const
 int container_remove(struct container *c)
 {
 	static const char *const files[] = {"start", "config.json", STATE};
-	struct dirent *e;
-	int again = c->dir_fd >= 0 ? fcntl(c->dir_fd, F_DUPFD_CLOEXEC, 3) : -1;
-	_dir_ DIR *d = again < 0 ? NULL : fdopendir(again);
 
-	/* Temporary files of a writer that was killed. */
-	while (d && (e = readdir(d)))
-		if (e->d_name[0] == '.' &&
-		    (strstr(e->d_name, STATE) || strstr(e->d_name, "config.json")))
-			unlinkat(c->dir_fd, e->d_name, 0);
+	if (c->dir_fd >= 0)
+		remove_temporary(c->dir_fd);
 	/* The state last: until then the folder is known as ours. */
 	for (size_t i = 0; c->dir_fd >= 0 && i < ARRAY_SIZE(files); i++)
 		if (unlinkat(c->dir_fd, files[i], 0) < 0 && errno != ENOENT)

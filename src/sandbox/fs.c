@@ -190,7 +190,8 @@ int copy_up(int from, int to)
 
 	if (copy_dir(from, to, 0) < 0 || fstat(from, &st) < 0)
 		return fail(errno, "tmpcopyup: cannot copy what is below the mount");
-	if (fchown(to, st.st_uid, st.st_gid) < 0)
+	/* fsmount gives an O_PATH descriptor. */
+	if (fchownat(to, "", st.st_uid, st.st_gid, AT_EMPTY_PATH) < 0)
 		return fail(errno, "tmpcopyup: cannot set the owner");
 	return 0;
 }
