@@ -49,13 +49,15 @@ int cgroup_plan(struct cgroup *cg, struct arena *a, const char *cgroups_path, co
  * already is an error (EBUSY, "cgroup … is not empty"). */
 int cgroup_create(struct cgroup *cg, const struct spec_resources *r);
 
-/* v2: a new descriptor for CLONE_INTO_CGROUP. v1: -1 with errno 0. -1 with
- * the error set on failure. */
+/* A new descriptor for CLONE_INTO_CGROUP of the v2 hierarchy (on a hybrid host,
+ * too); -1 with errno 0 and no error where there is none, else -1 with error. */
 int cgroup_fd(const struct cgroup *cg);
 
-/* Moves a process into every hierarchy (v1), or into the v2 one where
- * CLONE_INTO_CGROUP could not (exec joins with this too). -1 with error. */
-int cgroup_attach(const struct cgroup *cg, pid_t pid);
+/* Moves the calling process, which must have one thread, into the v1
+ * hierarchies. A thread that moves itself does not take the lock over all
+ * forks of the machine, whose price is an RCU grace period (Linux 5.15,
+ * cgroup_procs_write_start). -1 with error. */
+int cgroup_enter(const struct cgroup *cg);
 
 /* Applies resources to a running container (update). Nothing given, nothing
  * changed. memory.checkBeforeUpdate is honoured. -1 with error. */

@@ -363,23 +363,26 @@ undo:;
 
 int cgroup_fd(const struct cgroup *cg)
 {
-	if (cg->mode != CGROUP_V2)
-		return fail(0, "cgroup v1 has no single descriptor");
-	const char *dir = cgroup_dir(cg->arena, &cg->h.v[0]);
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < cg->h.n; i++) {
+		if (*cg->h.v[i].controllers)
+			continue;
+		const char *dir = cgroup_dir(cg->arena, &cg->h.v[i]);
+		int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return fd < 0 ? fail(errno, "cannot open %s", dir) : fd;
+		return fd < 0 ? fail(errno, "cannot open %s", dir) : fd;
+	}
+	error_clear();
+	errno = 0;
+	return -1;
 }
 
-int cgroup_attach(const struct cgroup *cg, pid_t pid)
+int cgroup_enter(const struct cgroup *cg)
 {
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", (int)pid);
 	for (size_t i = 0; i < cg->h.n; i++) {
 		const char *dir = cgroup_dir(cg->arena, &cg->h.v[i]);
 
-		if (file_write(AT_FDCWD, arena_printf(cg->arena, "%s/cgroup.procs", dir), text) < 0)
+		if (*cg->h.v[i].controllers &&
+		    file_write(AT_FDCWD, arena_printf(cg->arena, "%s/tasks", dir), "0") < 0)
 			return fail_in("cannot join the cgroup");
 	}
 	return 0;

@@ -9,7 +9,7 @@
 const char *const policy_action_names[4] = {"enforce", "deny", "warn", "off"};
 const char *const finding_effect_names[4] = {"tightened", "refused", "warned", "ignored"};
 
-/* clang-format off: one row, one rule */
+/* clang-format off */
 const struct rule policy_rules[RULE_COUNT] = {
 	[RULE_ANNOTATIONS] = {"annotations", "",
 			      "annotations that other runtimes act on have no effect",

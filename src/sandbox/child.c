@@ -23,7 +23,12 @@ static int begin(struct setup *s)
 	return 0;
 }
 
-/* Id maps and cgroup are the parent's to set. */
+static int join_cgroup(struct setup *s)
+{
+	return s->l->cgroup ? cgroup_enter(s->l->cgroup) : 0;
+}
+
+/* Id maps and the like are the parent's to set. */
 static int wait_for_parent(struct setup *s)
 {
 	return sync_expect(s->sync, SYNC_GO);
@@ -129,38 +134,50 @@ static int join_container(struct setup *s)
 	return s->root < 0 ? fail(errno, "cannot open the container's root") : 0;
 }
 
-/* clang-format off: a table of contents is read line by line */
+/* A table of contents is read line by line. */
+/* clang-format off */
 _Noreturn void child_container(struct setup *s)
 {
 	if (begin(s) == 0 &&
-	    verify_open(s) == 0 &&	/* while the host's procfs can be reached as root */
-	    lsm_open(s) == 0 &&		/* the same */
-	    wait_for_parent(s) == 0 &&	/* id maps, cgroup, oom_score_adj */
-	    namespaces_enter(s) == 0 && /* the cgroup namespace: after the cgroup was joined */
-	    sysctl_write(s) == 0 &&	/* as the host's root: some keys know no other */
-	    root_attach(s) == 0 &&     /* before the ids change: its path may be the host's alone */
-	    ids_become_root(s) == 0 && /* so that what is made in the rootfs belongs inside */
-	    mounts_attach(s) == 0 && devices_make(s) == 0 && make_cwd(s) == 0 &&
+	    join_cgroup(s) == 0 &&       /* by itself; v2 came with clone3 */
+	    verify_open(s) == 0 &&       /* while the host's procfs can be reached as root */
+	    lsm_open(s) == 0 &&          /* the same */
+	    wait_for_parent(s) == 0 &&   /* id maps, oom_score_adj */
+	    namespaces_enter(s) == 0 &&  /* the cgroup namespace: after the cgroup was joined */
+	    sysctl_write(s) == 0 &&      /* as the host's root: some keys know no other */
+	    root_attach(s) == 0 &&       /* before the ids change: its path may be the host's alone */
+	    ids_become_root(s) == 0 &&   /* so that what is made in the rootfs belongs inside */
+	    mounts_attach(s) == 0 &&
+	    devices_make(s) == 0 &&
+	    make_cwd(s) == 0 &&
 	    runtime_hooks(s) == 0 &&
 	    container_hooks(s, HOOK_CREATE_CONTAINER) == 0 && /* their paths are the host's */
-	    program_find(s) == 0 && /* here, so that create says what is missing */
-	    console_open(s) == 0 && /* /dev/console: before /dev is sealed */
+	    program_find(s) == 0 &&      /* here, so that create says what is missing */
+	    console_open(s) == 0 &&      /* /dev/console: before /dev is sealed */
 	    root_pivot(s) == 0 &&
-	    masks_apply(s) == 0 &&	/* after the hooks, which may look at what is masked */
-	    mounts_seal(s) == 0 &&	/* read-only: nothing is made after this */
-	    drop_descriptors(s) == 0 && /* the runtime's lock must not live on in here */
-	    wait_for_start(s) == 0 && container_hooks(s, HOOK_START_CONTAINER) == 0)
+	    masks_apply(s) == 0 &&       /* after the hooks, which may look at what is masked */
+	    mounts_seal(s) == 0 &&       /* read-only: nothing is made after this */
+	    drop_descriptors(s) == 0 &&  /* the runtime's lock must not live on in here */
+	    wait_for_start(s) == 0 &&
+	    container_hooks(s, HOOK_START_CONTAINER) == 0)
 		finish(s);
 	give_up(s);
 }
 
 _Noreturn void child_exec(struct setup *s)
 {
-	if (begin(s) == 0 && wait_for_parent(s) == 0 && /* the cgroup: before its namespace */
+	if (begin(s) == 0 &&
+	    join_cgroup(s) == 0 &&       /* while the host's hierarchies are in view */
+	    wait_for_parent(s) == 0 &&   /* oom_score_adj */
 	    join_container(s) == 0 &&
-	    verify_open(s) == 0 && /* in the container's user namespace, whose ids it shows */
-	    lsm_open(s) == 0 && ids_become_root(s) == 0 && program_find(s) == 0 &&
-	    console_open(s) == 0 && drop_descriptors(s) == 0 && wait_for_start(s) == 0)
+	    verify_open(s) == 0 &&       /* in the container's user namespace, whose ids it shows */
+	    lsm_open(s) == 0 &&
+	    ids_become_root(s) == 0 &&
+	    program_find(s) == 0 &&
+	    console_open(s) == 0 &&
+	    drop_descriptors(s) == 0 &&
+	    wait_for_start(s) == 0)
 		finish(s);
 	give_up(s);
 }
+/* clang-format on */

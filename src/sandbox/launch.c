@@ -122,10 +122,12 @@ static pid_t clone_child(struct setup *s, unsigned long long flags)
 				     .exit_signal = SIGCHLD};
 	_fd_ int cgroup = -1;
 
-	if (l->cgroup && l->cgroup->mode == CGROUP_V2) {
+	if (l->cgroup) {
 		cgroup = cgroup_fd(l->cgroup);
-		if (cgroup < 0)
+		if (cgroup < 0 && errno)
 			return -1;
+	}
+	if (cgroup >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)(unsigned)cgroup;
 	}
@@ -148,8 +150,6 @@ static int set_up_child(struct setup *s)
 
 	if (l->container_pidfd < 0 && has_user_namespace(spec) && !joins_user_namespace(spec) &&
 	    ids_write_maps(s->proc, l->pid, &spec->uid_maps, &spec->gid_maps) < 0)
-		return -1;
-	if (l->cgroup && l->cgroup->mode == CGROUP_V1 && cgroup_attach(l->cgroup, l->pid) < 0)
 		return -1;
 	if (s->process->has_oom_score_adj) {
 		char path[64], value[16];

@@ -276,10 +276,19 @@ static void test_live(void **state)
 		reject("%s%s\n", error_last()->context, error_last()->message);
 	assert_string_equal(content(&cg, "pids", "pids.max"), "33\n");
 	pid_t child = fork();
-	if (child == 0)
+	if (child == 0) {
+		/* As clone3 does it on v2. */
+		if (cg.mode == CGROUP_V2)
+			file_write(AT_FDCWD,
+				   arena_printf(a, "%s/cgroup.procs", cgroup_dir(a, &cg.h.v[0])),
+				   "0");
+		cgroup_enter(&cg);
 		for (;;)
 			pause();
-	assert_int_equal(cgroup_attach(&cg, child), 0);
+	}
+	for (n = 0; n == 0;)
+		assert_int_equal(cgroup_pids(&cg, a, &pids, &n), 0);
+	usleep(100000);
 	assert_int_equal(cgroup_pids(&cg, a, &pids, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(pids[0], child);
