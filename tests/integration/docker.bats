@@ -65,7 +65,7 @@ refused() {
 }
 
 @test "run: a hardened container with no other flag" {
-	run drun probe sh -c 'id -u; grep -hE "^(CapEff|CapBnd|NoNewPrivs|Seccomp|Seccomp_filters):" /proc/self/status | cut -f2 | tr "\n" " "; touch /x'
+	run drun probe sh -c 'id -u; grep -hE "^(CapEff|CapBnd|NoNewPrivs|Seccomp|Seccomp_filters):" /proc/self/status | cut -f2 | tr "\n" " "; echo; touch /x 2>&1'
 	[ "$status" = 1 ]
 	[ "${lines[0]}" = 65532 ]
 	[[ "${lines[1]}" == "0000000000000000 0000000000000000 1 2 2 "* ]]
