@@ -58,7 +58,7 @@ load helpers
 	edit --arg s "$T/src" '.mounts += [{destination: "/data", source: $s, options: ["bind", "idmap"],
 		uidMappings: [{containerID: 5000, hostID: 7000, size: 10}],
 		gidMappings: [{containerID: 0, hostID: 0, size: 10}]}]'
-	PROFILE=$SRC/profiles/unconfined.json
+	PROFILE=$SHARED/profiles/unconfined.json
 	in_container 'stat -c %u /data/f'
 	[ "$output" = 7000 ] || [[ "$output" == *"mounts[7] (/data)"*"idmapped"* ]]
 }

@@ -10,6 +10,12 @@ need() {
 	for tool in "$@"; do command -v "$tool" >/dev/null || skip "$tool is not installed"; done
 }
 
+# A clone may belong to anybody; profiles must be root's.
+copy_profiles() {
+	cp -r --no-preserve=ownership "$SRC/profiles" "$1"
+	chmod -R u=rwX,go=rX "$1"
+}
+
 # One rootfs for a file of tests.
 make_rootfs() {
 	mkdir -p "$1"/{bin,proc,sys,dev,tmp,run,var/tmp,etc,root,data,srv}
@@ -26,6 +32,7 @@ setup_file() {
 	SHARED=$(mktemp -d /run/casemate-test.XXXXXX)
 	chmod 755 "$SHARED"
 	make_rootfs "$SHARED/rootfs"
+	copy_profiles "$SHARED/profiles"
 	export SHARED
 }
 
@@ -37,7 +44,7 @@ setup() {
 	T=$(mktemp -d /run/casemate-test.XXXXXX)
 	chmod 755 "$T"
 	ID=test-$$-$BATS_TEST_NUMBER
-	PROFILE=$SRC/profiles/restricted.json
+	PROFILE=$SHARED/profiles/restricted.json
 	mkdir "$T/bundle"
 	cp -a "$SHARED/rootfs" "$T/bundle/rootfs"
 	"$CASEMATE" spec --bundle "$T/bundle"
@@ -88,4 +95,4 @@ host_state() {
 	pgrep -f "$ID" 2>/dev/null | grep -v "^$$\$" | wc -l
 }
 
-unconfined() { PROFILE=$SRC/profiles/unconfined.json; }
+unconfined() { PROFILE=$SHARED/profiles/unconfined.json; }

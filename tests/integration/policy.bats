@@ -6,7 +6,7 @@ load helpers
 # probe COMMAND: output of run, of exec, and of run without rules.
 probe() {
 	sh_args "$1; while :; do sleep 1; done"
-	PROFILE=$SRC/profiles/restricted.json
+	PROFILE=$SHARED/profiles/restricted.json
 	in_container "$1"
 	R=$output
 	background
@@ -183,11 +183,11 @@ refused() {
 
 @test "profiles: baseline, extends, refusing bad ones" {
 	engine
-	PROFILE=$SRC/profiles/baseline.json
+	PROFILE=$SHARED/profiles/baseline.json
 	in_container 'id -u; touch /etc/x && echo rw; grep CapEff /proc/self/status'
 	[[ "$output" == 65532* ]]
 	rm -f "$T/bundle/rootfs/etc/x"
-	echo "{\"extends\": \"$SRC/profiles/restricted.json\", \"user\": {\"fallback\": {\"uid\": 777, \"gid\": 778}}}" >"$T/own.json"
+	echo "{\"extends\": \"$SHARED/profiles/restricted.json\", \"user\": {\"fallback\": {\"uid\": 777, \"gid\": 778}}}" >"$T/own.json"
 	PROFILE=$T/own.json
 	in_container 'id -u; id -g'
 	[ "$output" = $'777\n778' ]

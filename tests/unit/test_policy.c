@@ -23,31 +23,45 @@
 
 static struct arena *a;
 static const char *srcdir;
+static char profiles[] = "/run/casemate-unit.XXXXXX";
 
 static int set_up(void **state)
 {
 	(void)state;
 	a = arena_new();
 	srcdir = getenv("SRCDIR") ? getenv("SRCDIR") : ".";
-	return 0;
+	/* The source may be where others can write, which no profile may be. */
+	if (geteuid() != 0 || !mkdtemp(profiles)) {
+		snprintf(profiles, sizeof(profiles), "none");
+		return 0;
+	}
+	return system(arena_printf(a,
+				   "cp -r --no-preserve=ownership '%s/profiles' %s && chmod -R "
+				   "u=rwX,go=rX %s",
+				   srcdir, profiles, profiles));
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
+	int r = *profiles == '/' ? system(arena_printf(a, "rm -rf %s", profiles)) : 0;
+
 	arena_free(a);
-	return 0;
+	return r;
 }
 
 static struct profile load(const char *name)
 {
 	struct profile p;
 	char real[4096];
-	const char *path = arena_printf(a, "%s/profiles/%s.json", srcdir, name);
+	const char *dir = *profiles == '/' ? profiles : srcdir;
 
-	assert_non_null(realpath(path, real));
-	if (profile_load(a, arena_strdup(a, real), &p) < 0)
+	assert_non_null(realpath(arena_printf(a, "%s/profiles/%s.json", dir, name), real));
+	if (profile_load(a, arena_strdup(a, real), &p) < 0) {
+		if (*profiles != '/' && strstr(error_last()->message, "changed by others"))
+			skip();
 		reject("%s%s", error_last()->context, error_last()->message);
+	}
 	return p;
 }
 
