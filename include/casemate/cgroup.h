@@ -22,9 +22,9 @@ enum cgroup_mode {
 
 struct cgroup_hierarchy {
 	const char *controllers; /* "cpu,cpuacct", "name=systemd"; "" for v2 */
-	const char *mountpoint;  /* "/sys/fs/cgroup/cpu,cpuacct" */
-	const char *path;        /* of the container below it, "/docker/ID" */
-	const char *made_from;   /* the topmost part of path that create made; NULL: none */
+	const char *mountpoint;	 /* "/sys/fs/cgroup/cpu,cpuacct" */
+	const char *path;	 /* of the container below it, "/docker/ID" */
+	const char *made_from;	 /* the topmost part of path that create made; NULL: none */
 };
 
 struct cgroup {

@@ -24,7 +24,7 @@ struct options {
 	bool systemd_cgroup; /* refused until the systemd driver is there */
 	bool no_cgroups;     /* --cgroup-manager disabled */
 	bool debug;
-	unsigned inherited;   /* descriptors from 3 on that the caller had open */
+	unsigned inherited; /* descriptors from 3 on that the caller had open */
 };
 
 enum container_status {

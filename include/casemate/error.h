@@ -10,10 +10,10 @@
 #include <stddef.h>
 
 struct error {
-	int errnum;          /* errno value, or 0 where there is none */
-	char context[1024];  /* "mounts[3] (/data): ", outermost first */
-	char message[8192];  /* what was wrong, with the errno text behind it */
-	char hint[1024];     /* what to do; may be empty */
+	int errnum;	    /* errno value, or 0 where there is none */
+	char context[1024]; /* "mounts[3] (/data): ", outermost first */
+	char message[8192]; /* what was wrong, with the errno text behind it */
+	char hint[1024];    /* what to do; may be empty */
 };
 
 /* Sets the record: the formatted message, then ": strerror(errnum)" where

@@ -19,13 +19,13 @@ struct json {
 	const char *key;    /* inside an object, else NULL */
 	struct json *next;  /* next item or member, in document order */
 	struct json *first; /* arrays, objects */
-	size_t count;       /* items or members */
+	size_t count;	    /* items or members */
 	bool boolean;
-	const char *text;   /* strings: the value; numbers: as written */
-	bool used;          /* a reader asked for it (json_get); see json_unused */
+	const char *text; /* strings: the value; numbers: as written */
+	bool used;	  /* a reader asked for it (json_get); see json_unused */
 };
 
-#define json_each(item, container) \
+#define json_each(item, container)                                                                 \
 	for (struct json *item = (container) ? (container)->first : NULL; item; item = item->next)
 
 enum { JSON_MAX_DEPTH = 64 };
@@ -60,8 +60,9 @@ void json_unused(struct arena *a, const struct json *o, const char *where, struc
  * arena. Misuse (a value without a key inside an object) ends in an assert. */
 struct json_out;
 struct json_out *json_out_new(struct arena *a, bool compact);
-void json_out_open(struct json_out *w, const char *key, char kind); /* kind '{' or '[' ; key NULL in arrays and at the root */
-void json_out_close(struct json_out *w);                            /* closes the innermost */
+void json_out_open(struct json_out *w, const char *key,
+		   char kind);		 /* kind '{' or '[' ; key NULL in arrays and at the root */
+void json_out_close(struct json_out *w); /* closes the innermost */
 void json_out_str(struct json_out *w, const char *key, const char *value); /* NULL value: null */
 void json_out_int(struct json_out *w, const char *key, int64_t value);
 void json_out_uint(struct json_out *w, const char *key, uint64_t value);

@@ -16,9 +16,9 @@ struct arena *arena_new(void);
 void arena_free(struct arena *a);
 
 /* size zeroed bytes, aligned for any type; lives as long as the arena. */
-void *arena_alloc(struct arena *a, size_t size) __attribute__((malloc, alloc_size(2)));
+void *arena_alloc(struct arena *a, size_t size) __attribute__((alloc_size(2)));
 /* Zeroed array; count*size that overflows ends the process. */
-void *arena_array(struct arena *a, size_t count, size_t size) __attribute__((malloc));
+void *arena_array(struct arena *a, size_t count, size_t size);
 char *arena_strdup(struct arena *a, const char *s);
 char *arena_strndup(struct arena *a, const char *s, size_t n);
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -47,8 +47,8 @@ static inline void cleanup_arena(struct arena **a)
 {
 	arena_free(*a);
 }
-#define _free_  __attribute__((cleanup(cleanup_free)))
-#define _arena_ __attribute__((cleanup(cleanup_arena)))
+#define _free_	      __attribute__((cleanup(cleanup_free)))
+#define _arena_	      __attribute__((cleanup(cleanup_arena)))
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

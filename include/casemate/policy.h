@@ -105,7 +105,7 @@ struct profile {
 			const char *destination, *size; /* "64m" */
 		} * v;
 		size_t n, cap;
-	} tmpfs;		   /* rootfs.readonly */
+	} tmpfs; /* rootfs.readonly */
 	struct {
 		struct profile_device *v;
 		size_t n, cap;

@@ -14,7 +14,7 @@
 
 /* How a path is resolved; combined by or. */
 enum {
-	ROOTFS_NOFOLLOW = 1,    /* the last component may not be a symlink (ELOOP) */
+	ROOTFS_NOFOLLOW = 1,	/* the last component may not be a symlink (ELOOP) */
 	ROOTFS_NO_SYMLINKS = 2, /* no component may be one (ELOOP) */
 };
 

@@ -16,8 +16,8 @@
 
 struct seccomp_program {
 	struct sock_filter *insns; /* in the arena */
-	unsigned short n;          /* 0: no filter */
-	unsigned flags;            /* SECCOMP_FILTER_FLAG_x for seccomp(2) */
+	unsigned short n;	   /* 0: no filter */
+	unsigned flags;		   /* SECCOMP_FILTER_FLAG_x for seccomp(2) */
 };
 
 /* What the fixed filter allows beyond its table; from the profile. */

@@ -79,7 +79,7 @@ struct id_maps {
 
 /* Options of one mount, after the table of config.md "Linux mount options". */
 struct mount_options {
-	uint64_t attr_set, attr_clear;         /* MOUNT_ATTR_x of this mount */
+	uint64_t attr_set, attr_clear;	       /* MOUNT_ATTR_x of this mount */
 	uint64_t rec_attr_set, rec_attr_clear; /* the same, recursively (rro, …) */
 	/* Flags of the superblock: MS_RDONLY (from ro), MS_SYNCHRONOUS,
 	 * MS_DIRSYNC, MS_LAZYTIME, MS_I_VERSION, MS_MANDLOCK, MS_SILENT. */
@@ -96,11 +96,11 @@ struct mount_options {
 /* What the host says of a bind mount's source; filled in by
  * container/facts.c through one descriptor, which is the one mounted later. */
 struct source_facts {
-	int fd;               /* O_PATH, close-on-exec; -1: not gathered */
+	int fd; /* O_PATH, close-on-exec; -1: not gathered */
 	struct stat st;
-	const char *resolved; /* absolute path after all symlinks */
+	const char *resolved;	  /* absolute path after all symlinks */
 	bool holds_engine_socket; /* a directory that directly holds one */
-	bool holds_key_folder;    /* a directory that directly holds .ssh, … */
+	bool holds_key_folder;	  /* a directory that directly holds .ssh, … */
 };
 
 struct spec_mount {
@@ -116,10 +116,10 @@ struct spec_mount {
 /* --- linux ------------------------------------------------------------- */
 
 struct spec_namespace {
-	int type;         /* CLONE_NEWNS, CLONE_NEWPID, … */
+	int type;	  /* CLONE_NEWNS, CLONE_NEWPID, … */
 	const char *path; /* NULL: a new one */
-	bool is_host;     /* facts: path leads to the runtime's own namespace */
-	int fd;           /* facts: path opened, and what is joined later; only with a path */
+	bool is_host;	  /* facts: path leads to the runtime's own namespace */
+	int fd;		  /* facts: path opened, and what is joined later; only with a path */
 };
 
 struct spec_device {
@@ -134,7 +134,7 @@ struct spec_device {
 
 struct spec_device_rule {
 	bool allow;
-	char type;            /* 'a', 'c', 'b' */
+	char type;	      /* 'a', 'c', 'b' */
 	int64_t major, minor; /* -1: any */
 	unsigned access;      /* DEVICE_READ | … */
 };
@@ -192,7 +192,7 @@ struct spec_resources {
 		struct hugepage_limit {
 			const char *page_size; /* "2MB" */
 			uint64_t limit;
-		} *v;
+		} * v;
 		size_t n, cap;
 	} hugepages;
 	struct kvs unified;
@@ -231,7 +231,7 @@ struct spec_hook {
 	const char *place;
 	const char *path;
 	struct strv args, env;
-	int64_t timeout; /* seconds; 0: none */
+	int64_t timeout;       /* seconds; 0: none */
 	const char *untrusted; /* facts: why its file is not to be trusted; NULL: it is */
 };
 struct spec_hooks {
@@ -291,9 +291,9 @@ struct spec {
 	struct strv unknown; /* places of properties the spec does not define */
 
 	/* Set by policy, not by config.json. */
-	uint64_t root_attr;          /* MOUNT_ATTR_x added to the rootfs mount */
-	bool seccomp_fixed;          /* stack the fixed filter over the config's */
-	bool fresh_dev;              /* refuse a /dev that is not a fresh tmpfs */
+	uint64_t root_attr; /* MOUNT_ATTR_x added to the rootfs mount */
+	bool seccomp_fixed; /* stack the fixed filter over the config's */
+	bool fresh_dev;	    /* refuse a /dev that is not a fresh tmpfs */
 };
 
 /* Parses and validates a whole config.json. Every error names its place
@@ -305,8 +305,7 @@ int spec_parse(struct arena *a, const char *text, size_t len, struct spec *out);
 int spec_parse_process(struct arena *a, const char *text, size_t len, struct spec_process *out);
 
 /* Parses a resources object on its own (update --resources). */
-int spec_parse_resources(struct arena *a, const char *text, size_t len,
-			 struct spec_resources *out);
+int spec_parse_resources(struct arena *a, const char *text, size_t len, struct spec_resources *out);
 
 /* Parses a linux.seccomp object that was read already (profiles have one). */
 int spec_parse_seccomp(struct arena *a, struct json *o, const char *where,

@@ -46,7 +46,7 @@ int cmd_delete(struct arena *a, const struct options *o, int argc, char **argv, 
 static int freeze(const struct options *o, struct arena *a, const char *id, bool freeze)
 {
 	struct container c;
-	enum container_status st;
+	enum container_status st = STATUS_STOPPED;
 	int r = container_open(&c, a, o->root, id, LOCK_HELD);
 
 	if (r == 0)

@@ -119,7 +119,7 @@ int cmd_list(struct arena *a, const struct options *o, int argc, char **argv, co
 /* The table is ps's own, cut down to the container's processes. */
 static int ps_table(struct arena *a, const pid_t *pids, size_t n, char **args)
 {
-	int out[2], column = 0, status;
+	int out[2], column = -1, status = 0;
 	char line[8192];
 
 	if (pipe2(out, O_CLOEXEC) < 0)
@@ -132,8 +132,10 @@ static int ps_table(struct arena *a, const pid_t *pids, size_t n, char **args)
 	}
 	close(out[1]);
 	FILE *f = fdopen(out[0], "r");
-	if (pid < 0 || !f)
-		return fail(errno, "cannot run ps");
+	if (!f) {
+		close(out[0]);
+		return fail(errno, "cannot read from ps");
+	}
 	for (bool head = true; fgets(line, sizeof(line), f); head = false) {
 		char *copy = arena_strdup(a, line), *save, *word = strtok_r(copy, " \t\n", &save);
 		int i = 0;
@@ -149,6 +151,8 @@ static int ps_table(struct arena *a, const pid_t *pids, size_t n, char **args)
 			fputs(line, stdout);
 	}
 	fclose(f);
+	if (pid < 0)
+		return fail(EAGAIN, "cannot run ps");
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (column < 0 || !WIFEXITED(status) || WEXITSTATUS(status) == 127)

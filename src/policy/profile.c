@@ -15,7 +15,7 @@
 
 enum { EXTENDS_DEPTH = 8, PROFILE_MAX = 1 << 20 };
 
-const char *const profile_directories[] = {ADMIN_DIR, PROFILE_DIR};
+static const char *const profile_directories[] = {ADMIN_DIR, PROFILE_DIR};
 
 /* Opens path component by component: each must be this user's or root's and
  * writable by nobody else, none may be a symlink. */
@@ -68,23 +68,28 @@ static struct json *read_file(struct arena *a, const char *path)
 	return o;
 }
 
-static int find_file(struct arena *a, const char *name, const char **path)
+/* The file of a profile, or NULL with the error set. */
+static const char *find_file(struct arena *a, const char *name)
 {
 	if (strchr(name, '/')) {
-		char *cwd = *name == '/' ? NULL : arena_alloc(a, PATH_MAX);
+		char *cwd = arena_alloc(a, PATH_MAX);
 
-		if (cwd && !getcwd(cwd, PATH_MAX))
-			return fail(errno, "profile %s", name);
-		*path = cwd ? arena_printf(a, "%s/%s", cwd, name) : name;
-		return 0;
+		if (*name == '/')
+			return name;
+		if (getcwd(cwd, PATH_MAX))
+			return arena_printf(a, "%s/%s", cwd, name);
+		fail(errno, "profile %s", name);
+		return NULL;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(profile_directories); i++) {
-		*path = arena_printf(a, "%s/%s.json", profile_directories[i], name);
-		if (faccessat(AT_FDCWD, *path, F_OK, AT_EACCESS) == 0)
-			return 0;
+		const char *path = arena_printf(a, "%s/%s.json", profile_directories[i], name);
+
+		if (faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0)
+			return path;
 	}
 	fail(0, "--profile %s: there is no such profile in %s or %s", name, ADMIN_DIR, PROFILE_DIR);
-	return fail_hint("known are restricted, baseline, unconfined, or give a path");
+	fail_hint("known are restricted, baseline, unconfined, or give a path");
+	return NULL;
 }
 
 /* --- the keys ---------------------------------------------------------- */
@@ -330,12 +335,12 @@ static int read_lists(struct arena *a, struct json *top, struct profile *p)
 
 static int read_profile(struct arena *a, const char *name, struct profile *p, unsigned depth)
 {
-	const char *path = NULL, *parent = NULL, *about = NULL;
+	const char *path = find_file(a, name), *parent = NULL, *about = NULL;
 	struct strv unknown = {0};
 
 	if (depth > EXTENDS_DEPTH)
 		return fail(ELOOP, "extends: more than %d profiles", EXTENDS_DEPTH);
-	if (find_file(a, name, &path) < 0)
+	if (!path)
 		return -1;
 	struct json *top = read_file(a, path);
 	if (!top || json_str(top, "extends", "extends", false, &parent) < 0 ||

@@ -37,7 +37,7 @@ struct launch launch_init(void)
 
 int init_image(void)
 {
-	size_t len = (size_t)(init_image_end - init_image_start);
+	size_t len = (uintptr_t)init_image_end - (uintptr_t)init_image_start;
 	/* MFD_EXEC (Linux 6.3) is needed where vm.memfd_noexec is set. */
 	_fd_ int fd = memfd_create("casemate-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
 

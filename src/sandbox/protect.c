@@ -13,25 +13,25 @@
 static const char *const kept[] = {"XDG_RUNTIME_DIR", "USER",		"LISTEN_FDS",
 				   "LISTEN_PID",      "LISTEN_FDNAMES", "NOTIFY_SOCKET"};
 
+static bool is_kept(const char *entry)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		size_t n = strlen(kept[i]);
+
+		if (strncmp(entry, kept[i], n) == 0 && entry[n] == '=')
+			return true;
+	}
+	return false;
+}
+
 static int environment_set(void)
 {
-	char *values[ARRAY_SIZE(kept)];
+	size_t n = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
-		const char *v = getenv(kept[i]);
-
-		values[i] = v ? strdup(v) : NULL;
-		if (v && !values[i])
-			return fail(ENOMEM, "environment");
-	}
-	if (clearenv() != 0)
-		return fail(ENOMEM, "environment");
-	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
-		_free_ char *v = values[i];
-
-		if (v && setenv(kept[i], v, 1) < 0)
-			return fail(errno, "environment");
-	}
+	for (char **e = environ; *e; e++)
+		if (is_kept(*e))
+			environ[n++] = *e;
+	environ[n] = NULL;
 	return setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1) < 0
 		       ? fail(errno, "environment")
 		       : 0;

@@ -344,8 +344,9 @@ int read_linux(struct spec *s, struct json *section)
 	if (read_namespaces(s, section) < 0 ||
 	    read_id_maps(s->arena, section, "uidMappings", "linux.uidMappings", &s->uid_maps) < 0 ||
 	    read_id_maps(s->arena, section, "gidMappings", "linux.gidMappings", &s->gid_maps) < 0 ||
-	    read_time(s, section) < 0 || read_devices(s, section) < 0 || read_sysctl(s, section) < 0 ||
-	    read_paths(s, section) < 0 || read_words(s, section) < 0 ||
+	    read_time(s, section) < 0 || read_devices(s, section) < 0 ||
+	    read_sysctl(s, section) < 0 || read_paths(s, section) < 0 ||
+	    read_words(s, section) < 0 ||
 	    json_object(section, "resources", "linux.resources", &o) < 0 ||
 	    (o && read_resources(s->arena, o, "linux.resources", &s->resources) < 0) ||
 	    json_object(section, "seccomp", "linux.seccomp", &o) < 0 ||
