@@ -117,6 +117,29 @@ static const char *missing_part(struct arena *a, const struct cgroup_hierarchy *
 	return NULL;
 }
 
+static bool has_processes(struct arena *a, const char *dir)
+{
+	char *text = file_read(a, AT_FDCWD, arena_printf(a, "%s/cgroup.procs", dir), 1 << 20, NULL);
+
+	return text && *text;
+}
+
+/* A cgroup in use is another container's: it must never get into the state of
+ * this one, whose end would be the end of that one's processes. */
+static int check_empty(const struct cgroup *cg)
+{
+	for (size_t i = 0; i < cg->h.n; i++) {
+		const char *dir = cgroup_dir(cg->arena, &cg->h.v[i]);
+
+		if (has_processes(cg->arena, dir)) {
+			fail(EBUSY, "linux.cgroupsPath: %s has processes in it", dir);
+			return fail_hint("another container uses it: give a path of its own");
+		}
+	}
+	error_clear();
+	return 0;
+}
+
 int cgroup_plan(struct cgroup *cg, struct arena *a, const char *cgroups_path, const char *id)
 {
 	struct statfs fs;
@@ -152,7 +175,7 @@ int cgroup_plan(struct cgroup *cg, struct arena *a, const char *cgroups_path, co
 		return fail(ENOENT, "no cgroup hierarchy is mounted");
 	for (size_t i = 0; i < cg->h.n; i++)
 		cg->h.v[i].made_from = missing_part(a, &cg->h.v[i]);
-	return 0;
+	return check_empty(cg);
 }
 
 /* --- making ------------------------------------------------------------ */
@@ -207,13 +230,6 @@ static int make_dirs(struct arena *a, struct cgroup_hierarchy *h)
 		parent = dir;
 	}
 	return 0;
-}
-
-static bool has_processes(struct arena *a, const char *dir)
-{
-	char *text = file_read(a, AT_FDCWD, arena_printf(a, "%s/cgroup.procs", dir), 1 << 20, NULL);
-
-	return text && *text;
 }
 
 /* v2: a controller works in a cgroup only when each one above it passes it on. */
@@ -339,16 +355,9 @@ static int apply(const struct cgroup *cg, const struct spec_resources *r, bool c
 
 int cgroup_create(struct cgroup *cg, const struct spec_resources *r)
 {
-	for (size_t i = 0; i < cg->h.n; i++) {
-		struct cgroup_hierarchy *h = &cg->h.v[i];
-
-		if (has_processes(cg->arena, cgroup_dir(cg->arena, h))) {
-			fail(EBUSY, "linux.cgroupsPath: %s has processes in it",
-			     cgroup_dir(cg->arena, h));
-			return fail_hint("another container uses it: give a path of its own");
-		}
-		error_clear();
-	}
+	/* Again: it may have been taken since the plan. */
+	if (check_empty(cg) < 0)
+		return -1;
 	for (size_t i = 0; i < cg->h.n; i++)
 		if (make_dirs(cg->arena, &cg->h.v[i]) < 0)
 			goto undo;

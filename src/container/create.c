@@ -97,7 +97,12 @@ static int reserve(const struct options *o, struct container *c, struct plan *p,
 	    container_save(c) < 0)
 		return -1;
 	allow_nodes(&p->spec);
-	return c->has_cgroup ? cgroup_create(&c->cgroup, &p->spec.resources) : 0;
+	if (c->has_cgroup && cgroup_create(&c->cgroup, &p->spec.resources) < 0) {
+		/* It undid itself; what is there now is not this container's. */
+		c->has_cgroup = false;
+		return -1;
+	}
+	return 0;
 }
 
 static int note_process(struct container *c, const struct launch *l)

@@ -2,12 +2,14 @@
  * used later: what was judged is what is mounted and joined. */
 #include <dirent.h>
 #include <errno.h>
+#include <linux/magic.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/vfs.h>
 
 #include "casemate/container.h"
 #include "casemate/error.h"
@@ -69,13 +71,19 @@ static int gather_namespace(struct spec_namespace *ns, size_t i, bool need)
 {
 	char own[64];
 	struct stat a, b;
+	struct statfs fs;
 
-	ns->fd = open(ns->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (ns->fd < 0) {
+	/* Only looked at first: to open a device for reading can do something. */
+	_fd_ int path = open(ns->path, O_PATH | O_CLOEXEC);
+	if (path < 0) {
 		fail(errno, "linux.namespaces[%zu].path: %s", i, ns->path);
 		return need ? -1 : (error_clear(), 0);
 	}
-	if (ioctl(ns->fd, NS_GET_NSTYPE) != ns->type) {
+	if (fstatfs(path, &fs) == 0 && fs.f_type == NSFS_MAGIC) {
+		snprintf(own, sizeof(own), "/proc/self/fd/%d", path);
+		ns->fd = open(own, O_RDONLY | O_CLOEXEC);
+	}
+	if (ns->fd < 0 || ioctl(ns->fd, NS_GET_NSTYPE) != ns->type) {
 		fail(EINVAL, "linux.namespaces[%zu].path: %s is not a %s namespace", i, ns->path,
 		     namespace_name(ns->type));
 		return need ? -1 : (error_clear(), 0);

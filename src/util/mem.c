@@ -95,8 +95,10 @@ char *arena_strndup(struct arena *a, const char *s, size_t n)
 char *arena_strdup(struct arena *a, const char *s)
 {
 	size_t size = strlen(s) + 1;
+	char *p = arena_alloc(a, size);
 
-	return memcpy(arena_alloc(a, size), s, size);
+	memcpy(p, s, size);
+	return p;
 }
 
 char *arena_printf(struct arena *a, const char *fmt, ...)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -269,14 +270,16 @@ static void test_live(void **state)
 	size_t n;
 
 	(void)state;
-	if (geteuid() != 0 ||
-	    cgroup_plan(&cg, a, arena_printf(a, "/casemate-unit-%d/x/y", getpid()), "id") < 0)
+	const char *path = arena_printf(a, "/casemate-unit-%d/x/y", getpid());
+	if (geteuid() != 0 || cgroup_plan(&cg, a, path, "id") < 0)
 		skip();
 	if (cgroup_create(&cg, &r) < 0)
 		reject("%s%s\n", error_last()->context, error_last()->message);
 	assert_string_equal(content(&cg, "pids", "pids.max"), "33\n");
 	pid_t child = fork();
 	if (child == 0) {
+		/* A test that fails must not leave it. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		/* As clone3 does it on v2. */
 		if (cg.mode == CGROUP_V2)
 			file_write(AT_FDCWD,
@@ -292,11 +295,11 @@ static void test_live(void **state)
 	assert_int_equal(cgroup_pids(&cg, a, &pids, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(pids[0], child);
-	/* A second container cannot have it. */
-	assert_int_equal(
-		cgroup_plan(&again, a, arena_printf(a, "/casemate-unit-%d/x/y", getpid()), "id"),
-		0);
+	/* A second container cannot have it, also where it was planned in time. */
+	again = cg;
 	assert_int_equal(cgroup_create(&again, &r), -1);
+	assert_int_equal(error_last()->errnum, EBUSY);
+	assert_int_equal(cgroup_plan(&again, a, path, "id"), -1);
 	assert_int_equal(error_last()->errnum, EBUSY);
 	assert_int_equal(cgroup_freeze(&cg, true), 0);
 	assert_int_equal(cgroup_frozen(&cg), 1);
