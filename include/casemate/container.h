@@ -126,11 +126,12 @@ int container_exec(const struct options *o, const struct exec_options *eo, const
 /* --- facts.c ----------------------------------------------------------- */
 
 /* Gathers what policy judges: opens the source of each bind mount once (the
- * descriptor that is mounted later), resolves it, looks for engine sockets and
- * key folders in it; finds namespaces that are the runtime's own; checks the
- * hooks' files. bundle_fd: relative sources start there. need: a source that
+ * descriptor that is mounted later), resolves it, finds its names through other
+ * mounts, looks for engine sockets and key folders in it; finds namespaces that
+ * are the runtime's own; checks the hooks' files. bundle_fd: relative sources
+ * start there; bundle is its path, root the state root. need: a source that
  * cannot be opened is an error (create), else its facts stay empty (check). */
-int facts_gather(struct spec *s, int bundle_fd, bool need);
+int facts_gather(struct spec *s, int bundle_fd, const char *bundle, const char *root, bool need);
 /* Closes the descriptors of the facts, once everything is cloned and joined. */
 void facts_release(struct spec *s);
 
@@ -138,7 +139,9 @@ void facts_release(struct spec *s);
 
 /* Runs the hooks of one kind in order: no environment but the hook's, cwd "/",
  * standard input the state, bounded by the timeout. Standard output goes to
- * stderr. -1 with error at the first that fails; poststop goes on and warns. */
-int hooks_run(const struct spec *s, enum hook_kind kind, const char *state_json);
+ * stderr. confine (or NULL) is the last step before the hook's execve. -1 with
+ * error at the first that fails; poststop goes on and warns. */
+int hooks_run(const struct spec *s, enum hook_kind kind, const char *state_json,
+	      const struct hook_confine *confine);
 
 #endif

@@ -14,11 +14,15 @@
 #include "casemate/seccomp.h"
 #include "casemate/spec.h"
 
+struct hook_confine;
+
 /* Runs the hooks of one kind with the container's state on their standard
  * input, pid as the hook would see it. Called in the runtime (prestart,
  * createRuntime) and in the container's process (createContainer,
- * startContainer). -1 with error. */
-typedef int sandbox_hooks(void *ctx, enum hook_kind kind, pid_t pid);
+ * startContainer); confine is for each hook's process, NULL: none. -1 with
+ * error. */
+typedef int sandbox_hooks(void *ctx, enum hook_kind kind, pid_t pid,
+			  const struct hook_confine *confine);
 
 /* What container and exec share: the process and how it is started. */
 struct launch {
@@ -62,6 +66,9 @@ int sandbox_launch(struct launch *l);
 /* The same for a process in a running container (exec). */
 int sandbox_exec(struct launch *l);
 
+/* Leaves a launch with start_fd to wait for start. Only after the state says
+ * which process it is: until then it ends with the runtime. -1 with error. */
+int sandbox_leave(struct launch *l);
 /* Starts the program of a launch without start_fd and waits until its execve
  * succeeded. -1 with error: the process is gone. */
 int sandbox_go(struct launch *l);

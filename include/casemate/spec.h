@@ -99,6 +99,8 @@ struct source_facts {
 	int fd; /* O_PATH, close-on-exec; -1: not gathered */
 	struct stat st;
 	const char *resolved;	  /* absolute path after all symlinks */
+	struct strv names;	  /* the same, and its names through other mounts */
+	bool foreign;		  /* not in the runtime's mount namespace: names may mislead */
 	bool holds_engine_socket; /* a directory that directly holds one */
 	bool holds_key_folder;	  /* a directory that directly holds .ssh, … */
 };
@@ -249,6 +251,13 @@ enum hook_kind {
 };
 extern const char *const hook_names[HOOK_KINDS]; /* "prestart", … */
 
+/* What a hook's process does to itself before it executes the hook's file: 0,
+ * or -1 with error, and the hook fails. */
+struct hook_confine {
+	int (*step)(void *ctx);
+	void *ctx;
+};
+
 struct spec {
 	struct arena *arena;
 	const char *oci_version;
@@ -289,6 +298,9 @@ struct spec {
 	unsigned long personality; /* for personality(2) */
 
 	struct strv unknown; /* places of properties the spec does not define */
+
+	/* Facts: the host's folders that the container is made from and kept in. */
+	struct strv own_paths;
 
 	/* Set by policy, not by config.json. */
 	uint64_t root_attr; /* MOUNT_ATTR_x added to the rootfs mount */

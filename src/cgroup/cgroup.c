@@ -9,6 +9,7 @@
 #include <linux/magic.h>
 #include <time.h>
 
+#include "casemate/mountinfo.h"
 #include "internal.h"
 
 #define MOUNT "/sys/fs/cgroup"
@@ -42,48 +43,21 @@ const struct cgroup_hierarchy *cgroup_find(const struct cgroup *cg, const char *
 
 /* --- plan -------------------------------------------------------------- */
 
-/* mountinfo writes blanks and backslashes as octal. */
-static void unescape(char *s)
+/* Where the hierarchy with this list of controllers is ("" for v2). All names
+ * of a list stand in one superblock, so that the first one finds it. */
+static const struct mount_entry *find_mount(struct arena *a, const struct mountinfo *m,
+					    const char *list)
 {
-	char *to = s;
+	const char *first = arena_strndup(a, list, strcspn(list, ","));
 
-	for (; *s; s++) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] && s[3]) {
-			*to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
-			s += 3;
-		} else {
-			*to++ = *s;
-		}
+	for (size_t i = 0; i < m->n; i++) {
+		const struct mount_entry *e = &m->v[i];
+
+		if (*list ? strcmp(e->type, "cgroup") == 0 && in_list(e->super, first)
+			  : strcmp(e->type, "cgroup2") == 0)
+			return e;
 	}
-	*to = '\0';
-}
-
-/* "36 35 98:0 ROOT MOUNTPOINT OPTIONS … - TYPE SOURCE SUPER": where the
- * hierarchy with this list of controllers is, and which part of it. */
-static bool find_mount(struct arena *a, const char *mountinfo, const char *list, const char **root,
-		       const char **point)
-{
-	char *text = arena_strdup(a, mountinfo), *save;
-
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		char *dash = strstr(line, " - "), type[32], super[256], r[4096], p[4096];
-
-		if (!dash || sscanf(line, "%*s %*s %*s %4095s %4095s", r, p) != 2 ||
-		    sscanf(dash + 3, "%31s %*s %255s", type, super) != 2)
-			continue;
-		if (*list ? strcmp(type, "cgroup") != 0 : strcmp(type, "cgroup2") != 0)
-			continue;
-		/* Every name of the list is among the superblock's options. */
-		const char *first = arena_strndup(a, list, strcspn(list, ","));
-		if (*list && !in_list(super, first))
-			continue;
-		unescape(r);
-		unescape(p);
-		*root = arena_strdup(a, r);
-		*point = arena_strdup(a, p);
-		return true;
-	}
-	return false;
+	return NULL;
 }
 
 /* The container's path in one hierarchy: own is where the runtime is. */
@@ -143,11 +117,11 @@ static int check_empty(const struct cgroup *cg)
 int cgroup_plan(struct cgroup *cg, struct arena *a, const char *cgroups_path, const char *id)
 {
 	struct statfs fs;
-	char *mountinfo = file_read(a, AT_FDCWD, "/proc/self/mountinfo", 16 << 20, NULL);
+	struct mountinfo mounts;
 	char *own = file_read(a, AT_FDCWD, "/proc/self/cgroup", 1 << 20, NULL), *save;
 
 	*cg = (struct cgroup){.arena = a};
-	if (!mountinfo || !own)
+	if (mountinfo_read(a, &mounts) < 0 || !own)
 		return -1;
 	if (cgroups_path && cgroups_path[strspn(cgroups_path, "/.")] == '\0')
 		return fail(EINVAL, "linux.cgroupsPath: \"%s\" is the root of the hierarchy",
@@ -157,19 +131,20 @@ int cgroup_plan(struct cgroup *cg, struct arena *a, const char *cgroups_path, co
 	/* "4:memory:/user.slice", "1:name=systemd:/", "0::/" */
 	for (char *line = strtok_r(own, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		char *list = strchr(line, ':'), *path = list ? strchr(list + 1, ':') : NULL;
-		const char *root, *point;
+		const struct mount_entry *mount;
 
 		if (!path)
 			continue;
 		*list++ = *path++ = '\0';
 		if ((cg->mode == CGROUP_V2) != (*list == '\0') && cg->mode == CGROUP_V2)
 			continue;
-		if (!find_mount(a, mountinfo, list, &root, &point))
+		mount = find_mount(a, &mounts, list);
+		if (!mount)
 			continue;
-		*vec_add(a, &cg->h) =
-			(struct cgroup_hierarchy){.controllers = list,
-						  .mountpoint = point,
-						  .path = place(a, cgroups_path, id, path, root)};
+		*vec_add(a, &cg->h) = (struct cgroup_hierarchy){
+			.controllers = list,
+			.mountpoint = mount->point,
+			.path = place(a, cgroups_path, id, path, mount->root)};
 	}
 	if (cg->h.n == 0)
 		return fail(ENOENT, "no cgroup hierarchy is mounted");

@@ -124,7 +124,8 @@ int cmd_check(struct arena *a, const struct options *o, int argc, char **argv, c
 	}
 	char *text = read_config(a, bundle, config, &bundle_fd, &len);
 	if (!text || spec_parse(a, text, len, &s) < 0 ||
-	    facts_gather(&s, bundle_fd < 0 ? AT_FDCWD : bundle_fd, false) < 0 ||
+	    facts_gather(&s, bundle_fd < 0 ? AT_FDCWD : bundle_fd, bundle ? bundle : ".", o->root,
+			 false) < 0 ||
 	    profile_load(a, o->profile, &p) < 0)
 		return unusable();
 	r = policy_apply(&p, &s, &f);

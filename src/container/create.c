@@ -43,14 +43,14 @@ struct hook_context {
 	const struct spec *s;
 };
 
-static int run_hooks(void *ctx, enum hook_kind kind, pid_t pid)
+static int run_hooks(void *ctx, enum hook_kind kind, pid_t pid, const struct hook_confine *confine)
 {
 	const struct hook_context *h = ctx;
 	_arena_ struct arena *a = arena_new();
 
 	if (h->s->hooks[kind].n == 0)
 		return 0;
-	return hooks_run(h->s, kind, hook_state(a, h->c, kind, pid));
+	return hooks_run(h->s, kind, hook_state(a, h->c, kind, pid), confine);
 }
 
 static void undo(struct container *c, struct plan *p, struct launch *l)
@@ -142,7 +142,8 @@ static int prepare(const struct options *o, const struct create_options *co, con
 		return -1;
 	if (!p->spec.has_process)
 		return fail(0, "process: is missing, there is nothing to start");
-	if (facts_gather(&p->spec, p->bundle_fd, true) < 0 || plan_judge(p, o->profile) < 0 ||
+	if (facts_gather(&p->spec, p->bundle_fd, p->bundle, o->root, true) < 0 ||
+	    plan_judge(p, o->profile) < 0 ||
 	    check_terminal(&p->spec.process, detach, console) < 0 ||
 	    preserved(o, p, co->preserve_fds, &l->preserve_fds) < 0 || plan_rootfs(p) < 0 ||
 	    reserve(o, &x->c, p, id) < 0 || plan_filters(p, x->c.root_fd) < 0)
@@ -169,7 +170,8 @@ static int prepare(const struct options *o, const struct create_options *co, con
 	l->rootfs_fd = p->rootfs_fd;
 	l->hooks = run_hooks;
 	l->hooks_ctx = &x->hooks;
-	if (sandbox_launch(l) < 0 || note_process(&x->c, l) < 0)
+	if (sandbox_launch(l) < 0 || note_process(&x->c, l) < 0 ||
+	    (wait_for_start && sandbox_leave(l) < 0))
 		return -1;
 	facts_release(&p->spec);
 	return send_pidfd(co->pidfd_socket, l->pidfd);
@@ -222,7 +224,7 @@ static int start_and_wait(const struct create_options *co, struct creation *x, i
 {
 	struct launch *l = &x->l;
 
-	if (sandbox_go(l) < 0 || run_hooks(&x->hooks, HOOK_POSTSTART, l->pid) < 0 ||
+	if (sandbox_go(l) < 0 || run_hooks(&x->hooks, HOOK_POSTSTART, l->pid, NULL) < 0 ||
 	    write_pid_file(co->pid_file, l->pid) < 0)
 		return -1;
 	*status = 0;

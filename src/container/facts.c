@@ -14,6 +14,7 @@
 #include "casemate/container.h"
 #include "casemate/error.h"
 #include "casemate/fd.h"
+#include "casemate/mountinfo.h"
 
 static bool holds_socket(int dir)
 {
@@ -39,7 +40,25 @@ static bool holds_keys(int dir)
 	return false;
 }
 
-static int gather_source(struct spec *s, struct spec_mount *m, int bundle_fd, bool need)
+/* Every name of the source that the runtime can see. */
+static int gather_names(struct spec *s, struct source_facts *f, const struct mountinfo *mounts)
+{
+	struct statx st;
+	const struct mount_entry *at;
+
+	if (statx(f->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0 || !(st.stx_mask & STATX_MNT_ID))
+		return fail(errno, "statx");
+	at = mountinfo_find(mounts, (int)st.stx_mnt_id);
+	f->foreign = !at;
+	if (at)
+		mountinfo_names(s->arena, mounts, at, f->resolved, &f->names);
+	else
+		strv_add(s->arena, &f->names, f->resolved);
+	return 0;
+}
+
+static int gather_source(struct spec *s, struct spec_mount *m, int bundle_fd,
+			 const struct mountinfo *mounts, bool need)
 {
 	char link[64], path[4096];
 	struct source_facts *f = &m->src;
@@ -60,6 +79,8 @@ static int gather_source(struct spec *s, struct spec_mount *m, int bundle_fd, bo
 		return fail(errno, "%s: cannot look at the source %s", m->place, m->source);
 	path[n] = '\0';
 	f->resolved = arena_strdup(s->arena, path);
+	if (gather_names(s, f, mounts) < 0)
+		return fail_in("%s", m->place);
 	if (S_ISDIR(f->st.st_mode)) {
 		f->holds_engine_socket = holds_socket(f->fd);
 		f->holds_key_folder = holds_keys(f->fd);
@@ -121,14 +142,42 @@ static const char *distrust(struct arena *a, const char *path)
 	}
 }
 
-int facts_gather(struct spec *s, int bundle_fd, bool need)
+static void add_own_path(struct spec *s, const char *path)
 {
+	_free_ char *real = realpath(path, NULL);
+
+	if (real)
+		strv_add(s->arena, &s->own_paths, real);
+}
+
+static int gather_mounts(struct spec *s, int bundle_fd, bool need)
+{
+	struct mountinfo mounts;
+	bool read = false;
+
 	for (size_t i = 0; i < s->mounts.n; i++) {
 		struct spec_mount *m = &s->mounts.v[i];
 
-		if (m->opt.bind && !m->opt.remount && gather_source(s, m, bundle_fd, need) < 0)
+		if (!m->opt.bind || m->opt.remount)
+			continue;
+		if (!read && mountinfo_read(s->arena, &mounts) < 0)
+			return -1;
+		read = true;
+		if (gather_source(s, m, bundle_fd, &mounts, need) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+int facts_gather(struct spec *s, int bundle_fd, const char *bundle, const char *root, bool need)
+{
+	if (gather_mounts(s, bundle_fd, need) < 0)
+		return -1;
+	add_own_path(s, bundle);
+	add_own_path(s, root);
+	add_own_path(s, *s->root_path == '/'
+				? s->root_path
+				: arena_printf(s->arena, "%s/%s", bundle, s->root_path));
 	for (size_t i = 0; i < s->namespaces.n; i++)
 		if (s->namespaces.v[i].path && gather_namespace(&s->namespaces.v[i], i, need) < 0)
 			return -1;

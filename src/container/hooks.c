@@ -24,7 +24,8 @@ static int state_file(const char *json)
 	return fd_take(&fd);
 }
 
-static _Noreturn void execute(const struct spec_hook *h, int input)
+static _Noreturn void execute(const struct spec_hook *h, int input,
+			      const struct hook_confine *confine)
 {
 	static char *const none[] = {NULL};
 	char *const args[] = {(char *)(uintptr_t)h->path, NULL};
@@ -32,13 +33,19 @@ static _Noreturn void execute(const struct spec_hook *h, int input)
 	setpgid(0, 0);
 	/* What it prints is for people, never in the way of the runtime's output. */
 	if (dup2(input, STDIN_FILENO) >= 0 && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0 &&
-	    close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0 && chdir("/") == 0)
+	    close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0 && chdir("/") == 0) {
+		if (confine && confine->step(confine->ctx) < 0) {
+			dprintf(STDERR_FILENO, "casemate: %s (%s): %s%s\n", h->place, h->path,
+				error_last()->context, error_last()->message);
+			_exit(127);
+		}
 		execve(h->path, h->args.n ? h->args.v : args, h->env.n ? h->env.v : none);
+	}
 	dprintf(STDERR_FILENO, "casemate: %s (%s): %s\n", h->place, h->path, strerror(errno));
 	_exit(127);
 }
 
-static int run_one(const struct spec_hook *h, const char *json)
+static int run_one(const struct spec_hook *h, const char *json, const struct hook_confine *confine)
 {
 	_fd_ int input = state_file(json);
 	siginfo_t si = {0};
@@ -49,7 +56,7 @@ static int run_one(const struct spec_hook *h, const char *json)
 	if (pid < 0)
 		return fail(errno, "fork");
 	if (pid == 0)
-		execute(h, input);
+		execute(h, input, confine);
 	_fd_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd p = {.fd = pidfd, .events = POLLIN};
 	int ms = h->timeout > INT32_MAX / 1000 ? INT32_MAX : (int)h->timeout * 1000;
@@ -65,12 +72,13 @@ static int run_one(const struct spec_hook *h, const char *json)
 	return si.si_status ? fail(0, "ended with status %d", si.si_status) : 0;
 }
 
-int hooks_run(const struct spec *s, enum hook_kind kind, const char *state_json)
+int hooks_run(const struct spec *s, enum hook_kind kind, const char *state_json,
+	      const struct hook_confine *confine)
 {
 	for (size_t i = 0; i < s->hooks[kind].n; i++) {
 		const struct spec_hook *h = &s->hooks[kind].v[i];
 
-		if (run_one(h, state_json) == 0)
+		if (run_one(h, state_json, confine) == 0)
 			continue;
 		fail_in("%s (%s)", h->place, h->path);
 		if (kind != HOOK_POSTSTOP)

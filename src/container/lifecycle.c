@@ -44,14 +44,14 @@ int container_destroy(struct container *c, const struct spec *s)
 		return -1;
 	if (container_remove(c) < 0)
 		return -1;
-	return s ? hooks_run(s, HOOK_POSTSTOP, hook_state(a, c, HOOK_POSTSTOP, 0)) : 0;
+	return s ? hooks_run(s, HOOK_POSTSTOP, hook_state(a, c, HOOK_POSTSTOP, 0), NULL) : 0;
 }
 
 static int run_poststart(struct container *c, struct plan *p)
 {
 	_arena_ struct arena *a = arena_new();
 
-	return hooks_run(&p->spec, HOOK_POSTSTART, hook_state(a, c, HOOK_POSTSTART, c->pid));
+	return hooks_run(&p->spec, HOOK_POSTSTART, hook_state(a, c, HOOK_POSTSTART, c->pid), NULL);
 }
 
 static int start(struct container *c)

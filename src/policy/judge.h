@@ -3,6 +3,7 @@
 #define CASEMATE_POLICY_JUDGE_H
 
 #include "casemate/error.h"
+#include "casemate/path.h"
 #include "casemate/policy.h"
 
 /* What a rule works with. */
@@ -22,8 +23,7 @@ bool found_default(struct judge *j, const char *place, const char *message, cons
 void found_request(struct judge *j, const char *place, const char *message, const char *value,
 		   const char *hint);
 
-/* Is path the directory top or below it, by whole components? */
-bool is_below(const char *path, const char *top);
+void make_readonly(struct spec_mount *m);
 uint64_t default_capabilities(void); /* those that engines give every container */
 const char *capability_list(struct arena *a, uint64_t set);
 

@@ -48,9 +48,23 @@ static int runtime_hooks(struct setup *s)
 	return wait_for_parent(s);
 }
 
-static int container_hooks(struct setup *s, enum hook_kind kind)
+/* createContainer: a file of the host's, run inside. */
+static int container_hooks(struct setup *s)
 {
-	return has_hooks(s, kind) ? s->l->hooks(s->l->hooks_ctx, kind, getpid()) : 0;
+	return has_hooks(s, HOOK_CREATE_CONTAINER)
+		       ? s->l->hooks(s->l->hooks_ctx, HOOK_CREATE_CONTAINER, getpid(), NULL)
+		       : 0;
+}
+
+/* startContainer: a file of the image's, which nobody vouches for. It gets no
+ * more than the program that it runs before. */
+static int start_hooks(struct setup *s)
+{
+	const struct hook_confine c = {confine_hook, s};
+
+	return has_hooks(s, HOOK_START_CONTAINER)
+		       ? s->l->hooks(s->l->hooks_ctx, HOOK_START_CONTAINER, getpid(), &c)
+		       : 0;
 }
 
 /* A cwd that is missing is made, as other runtimes do; one that cannot be made
@@ -64,8 +78,9 @@ static int make_cwd(struct setup *s)
 	return 0;
 }
 
-/* READY: the caller of create may go on. Then the wait for start, or for the
- * caller's own word (run, exec). */
+/* READY: the runtime may write down who this is. If it dies before it did, this
+ * process ends, since nobody would find it. Its word is the start of run and
+ * exec; a container of create waits for start alone from then on. */
 static int wait_for_start(struct setup *s)
 {
 	if (sync_send(s->sync, SYNC_READY, -1) < 0)
@@ -74,6 +89,8 @@ static int wait_for_start(struct setup *s)
 		s->report = s->sync;
 		return wait_for_parent(s);
 	}
+	if (wait_for_parent(s) < 0)
+		return -1;
 	close(s->sync);
 	s->sync = -1;
 	s->report = -1;
@@ -151,7 +168,7 @@ _Noreturn void child_container(struct setup *s)
 	    devices_make(s) == 0 &&
 	    make_cwd(s) == 0 &&
 	    runtime_hooks(s) == 0 &&
-	    container_hooks(s, HOOK_CREATE_CONTAINER) == 0 && /* their paths are the host's */
+	    container_hooks(s) == 0 &&  /* their paths are the host's */
 	    program_find(s) == 0 &&      /* here, so that create says what is missing */
 	    console_open(s) == 0 &&      /* /dev/console: before /dev is sealed */
 	    root_pivot(s) == 0 &&
@@ -159,7 +176,8 @@ _Noreturn void child_container(struct setup *s)
 	    mounts_seal(s) == 0 &&       /* read-only: nothing is made after this */
 	    drop_descriptors(s) == 0 &&  /* the runtime's lock must not live on in here */
 	    wait_for_start(s) == 0 &&
-	    container_hooks(s, HOOK_START_CONTAINER) == 0)
+	    lsm_set(s) == 0 &&           /* of the next execve, a startContainer hook's, too */
+	    start_hooks(s) == 0)         /* confined as the program will be */
 		finish(s);
 	give_up(s);
 }
@@ -176,7 +194,8 @@ _Noreturn void child_exec(struct setup *s)
 	    program_find(s) == 0 &&
 	    console_open(s) == 0 &&
 	    drop_descriptors(s) == 0 &&
-	    wait_for_start(s) == 0)
+	    wait_for_start(s) == 0 &&
+	    lsm_set(s) == 0)
 		finish(s);
 	give_up(s);
 }

@@ -101,6 +101,31 @@ static int execute(struct setup *s)
 	return fail(e, "cannot execute casemate-init");
 }
 
+/* Takes away, for good, what is not the program's; filters last. */
+static int confine(struct setup *s, const struct spec_caps *caps)
+{
+	const struct spec_process *p = s->process;
+
+	/* Without no_new_privs a filter needs CAP_SYS_ADMIN, which goes below. */
+	if (!p->no_new_privileges && load_filters(s) < 0)
+		return -1;
+	/* The bounding set needs CAP_SETPCAP, so it goes while all are there. */
+	if (caps_drop_bounding(s, caps->bounding) < 0 || set_ids(s) < 0 || caps_set(caps) < 0)
+		return -1;
+	if (p->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return fail(errno, "process.noNewPrivileges");
+	/* Last, so that the filter need not allow any step above. */
+	return p->no_new_privileges ? load_filters(s) : 0;
+}
+
+int confine_hook(void *ctx)
+{
+	struct setup *s = ctx;
+	struct spec_caps caps = caps_grantable(&s->process->caps);
+
+	return confine(s, &caps);
+}
+
 int finish(struct setup *s)
 {
 	const struct spec_process *p = s->process;
@@ -109,22 +134,8 @@ int finish(struct setup *s)
 	umask(p->has_umask ? p->umask : 022);
 	if (s->spec->has_personality && personality(s->spec->personality) < 0)
 		return fail(errno, "linux.personality");
-	if (new_keyring(s) < 0 || enter_cwd(s) < 0 || lsm_set(s) < 0)
-		return -1;
-	if (close_descriptors(s) < 0)
-		return -1;
-	/* Without no_new_privs a filter needs CAP_SYS_ADMIN, which goes below. */
-	if (!p->no_new_privileges && load_filters(s) < 0)
-		return -1;
-	/* The bounding set needs CAP_SETPCAP, so it goes while all are there. */
-	if (caps_drop_bounding(s, caps.bounding) < 0 || set_ids(s) < 0 || caps_set(&caps) < 0)
-		return -1;
-	if (p->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return fail(errno, "process.noNewPrivileges");
-	/* Last, so that the filter need not allow any step above. */
-	if (p->no_new_privileges && load_filters(s) < 0)
-		return -1;
-	if (verify(s, &caps) < 0)
+	if (new_keyring(s) < 0 || enter_cwd(s) < 0 || close_descriptors(s) < 0 ||
+	    confine(s, &caps) < 0 || verify(s, &caps) < 0)
 		return -1;
 	return execute(s);
 }

@@ -96,6 +96,9 @@ int mounts_seal(struct setup *s);
 int program_find(struct setup *s);
 int start_accept(struct setup *s);
 int finish(struct setup *s);
+/* For a startContainer hook's process, ctx is the setup: takes from it what the
+ * program will not have either. */
+int confine_hook(void *ctx);
 int lsm_open(struct setup *s);
 int lsm_set(struct setup *s);
 int caps_drop_bounding(struct setup *s, uint64_t keep);

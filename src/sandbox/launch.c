@@ -164,8 +164,8 @@ static int set_up_child(struct setup *s)
 
 static int runtime_hooks(struct launch *l)
 {
-	if (l->hooks(l->hooks_ctx, HOOK_PRESTART, l->pid) < 0 ||
-	    l->hooks(l->hooks_ctx, HOOK_CREATE_RUNTIME, l->pid) < 0)
+	if (l->hooks(l->hooks_ctx, HOOK_PRESTART, l->pid, NULL) < 0 ||
+	    l->hooks(l->hooks_ctx, HOOK_CREATE_RUNTIME, l->pid, NULL) < 0)
 		return -1;
 	return sync_send(l->sync, SYNC_GO, -1);
 }
@@ -333,6 +333,15 @@ int sandbox_exec(struct launch *l)
 		return end(&s, -1);
 	}
 	return end(&s, launch_with(&s, 0));
+}
+
+int sandbox_leave(struct launch *l)
+{
+	if (sync_send(l->sync, SYNC_GO, -1) < 0)
+		return -1;
+	close(l->sync);
+	l->sync = -1;
+	return 0;
 }
 
 int sandbox_go(struct launch *l)

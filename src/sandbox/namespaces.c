@@ -52,6 +52,12 @@ int namespaces_check(const struct spec *s)
 		fail(0, "linux.namespaces: the container needs a mount namespace of its own");
 		return fail_hint("add {\"type\": \"mount\"} without a path");
 	}
+	/* exec could not tell it from one that is to be entered. */
+	if (user && user->is_host) {
+		fail(0, "linux.namespaces: %s is the user namespace that is here already",
+		     user->path);
+		return fail_hint("remove the entry");
+	}
 	if (user && !user->path && (s->uid_maps.n == 0 || s->gid_maps.n == 0)) {
 		fail(0, "linux.uidMappings, linux.gidMappings: a new user namespace needs both");
 		return fail_hint("give the mappings, or remove the user namespace");

@@ -3,6 +3,7 @@
 #define CASEMATE_SPEC_INTERNAL_H
 
 #include "casemate/error.h"
+#include "casemate/path.h"
 #include "casemate/spec.h"
 
 /* The object at key of o, or the error that it is missing. */

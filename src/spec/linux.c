@@ -83,7 +83,10 @@ static int read_destination(struct arena *a, struct json *o, struct spec_mount *
 		m->destination = arena_printf(a, "/%s", m->destination);
 	if (m->destination[strspn(m->destination, "/.")] == '\0')
 		return fail(0, "%s: \"%s\" is the root itself", where, m->destination);
-	return check_path(where, m->destination);
+	if (check_path(where, m->destination) < 0)
+		return -1;
+	m->destination = path_clean(a, m->destination);
+	return 0;
 }
 
 static int read_mount(struct spec *s, struct json *o, size_t i)
@@ -224,6 +227,7 @@ static int read_device(struct spec *s, struct json *o, const char *plain)
 		return fail(0, "%s.type: \"%s\" is not one of c, u, b, p", plain, type);
 	if (*type != 'p' && (!has_major || !has_minor))
 		return fail(0, "%s: needs major and minor", plain);
+	d.path = path_clean(a, d.path);
 	d.place = arena_printf(a, "%s (%s)", plain, d.path);
 	d.type = *type == 'u' ? 'c' : *type;
 	/* Engines send the whole st_mode. */

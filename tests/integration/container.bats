@@ -297,6 +297,25 @@ load helpers
 	[[ "$output" != *"$CASEMATE"* ]]
 }
 
+@test "a runtime that is killed before it knows its container leaves no process" {
+	need strace
+	sh_args true
+	edit '.mounts |= map(select(.type != "cgroup"))'
+	created=0
+	for n in $(seq 8); do
+		strace -o "$T/trace" -e trace=renameat -e "inject=renameat:signal=KILL:when=$n" \
+			"$CASEMATE" --root "$T/state" --profile "$PROFILE" --cgroup-manager disabled \
+			create --bundle "$T/bundle" --pid-file "$T/pid" "$ID" </dev/null >/dev/null 2>&1 && created=$((created + 1))
+		cm delete --force "$ID"
+		for _ in $(seq 50); do pgrep -f "create --bundle $T/bundle" >/dev/null || break; sleep 0.1; done
+		run pgrep -f "create --bundle $T/bundle"
+		[ -z "$output" ]
+		[ ! -e "$T/state/$ID" ]
+	done
+	# Killed at each of its renames, and in the end at none.
+	[ "$created" -gt 0 ] && [ "$created" -lt 6 ]
+}
+
 @test "a runtime that is killed leaves what delete --force can remove" {
 	before=$(host_state)
 	sh_args 'while :; do sleep 1; done'

@@ -55,6 +55,7 @@ setup() {
 teardown() {
 	local id dir
 	for id in $(cm list -q 2>/dev/null); do cm delete --force "$id"; done
+	pgrep -f "$T/bundle" | xargs -r kill -9 2>/dev/null || true
 	for dir in /sys/fs/cgroup/casemate-test-$$ /sys/fs/cgroup/*/casemate-test-$$; do
 		[ -d "$dir" ] && find "$dir" -depth -type d -exec rmdir {} \;
 	done

@@ -93,6 +93,28 @@ engine() {
 	[[ "$U" != $'0\n0\n0\n'* ]]
 }
 
+@test "a startContainer hook, which is the image's, has no more than the program" {
+	cat >"$T/bundle/rootfs/hook" <<-'H'
+		#!/bin/sh
+		exec >/tmp/hook
+		cat >/dev/null
+		id -u; id -g
+		grep -E '^(Cap|NoNewPrivs|Seccomp)' /proc/self/status | cut -f2 | tr '\n' ' '
+	H
+	chmod 755 "$T/bundle/rootfs/hook"
+	engine
+	edit '.hooks.startContainer = [{path: "/hook"}]'
+	in_container 'cat /tmp/hook'
+	[ "$status" = 0 ]
+	[ "${lines[0]}" = 65532 ]
+	[ "${lines[1]}" = 65532 ]
+	[ "${lines[2]}" = "0000000000000000 0000000000000000 0000000000000000 0000000000000000 0000000000000000 1 2 2 " ]
+	unconfined
+	edit '.process.user = {uid: 0, gid: 0}'
+	in_container 'cat /tmp/hook'
+	[ "${lines[0]}" = 0 ]
+}
+
 @test "limits: no core files, at most 512 processes" {
 	engine
 	probe 'ulimit -Hc; cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null'
@@ -146,6 +168,18 @@ refused() {
 	done
 	ln -s /etc "$T/link"
 	edit --arg s "$T/link" '.mounts += [{destination: "/data", source: $s, options: ["bind"]}]'; refused mounts.source; again
+	# A volume may be a bind mount of what is not to be given away.
+	mkdir -p "$T/data/volumes/v/_data"
+	edit --arg s "$T/data/volumes/v/_data" '.mounts += [{destination: "/data", source: $s, options: ["bind"]}]'
+	cm check "$T/bundle"
+	mount --bind /etc "$T/data/volumes/v/_data"
+	run cm check "$T/bundle"
+	umount "$T/data/volumes/v/_data"
+	[[ "$output" == *"refused"*"mounts.source"*"[/etc]"* ]]
+	again
+	edit '.mounts += [{destination: "/data", type: "proc", source: "proc"}]'; refused mounts.source; again
+	edit '.mounts += [{destination: "/data", type: "sysfs", source: "sysfs"}]'; refused mounts.source; again
+	edit '.mounts += [{destination: "/sys", options: ["remount", "rw"]}]'; refused mounts.flags; again
 	printf '#!/bin/sh\n' >"$T/hook"
 	chmod 777 "$T/hook"
 	edit --arg s "$T/hook" '.hooks.prestart = [{path: $s}]'; refused hooks; again

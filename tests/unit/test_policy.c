@@ -436,6 +436,98 @@ static void test_source_kinds(void **state)
 	}
 }
 
+static struct spec_mount *add_bind(struct spec *s, const char *destination, const char *source,
+				   mode_t mode)
+{
+	struct spec_mount *m = vec_add(a, &s->mounts);
+
+	*m = (struct spec_mount){.place = "mounts[9]",
+				 .destination = destination,
+				 .type = "bind",
+				 .source = source,
+				 .src = {.resolved = source, .st = {.st_mode = mode}}};
+	m->opt.bind = true;
+	strv_add(a, &m->src.names, source);
+	return m;
+}
+
+/* The engine's init is let in where --init puts it, and nothing else is. */
+static void test_engine_init(void **state)
+{
+	struct profile p = load("restricted");
+	const struct {
+		const char *destination, *source;
+		mode_t mode;
+		bool refused;
+	} cases[] = {
+		{"/sbin/docker-init", "/usr/bin/docker-init", S_IFREG | 0755, false},
+		{"/sbin/docker-init", "/usr/bin/docker-init", S_IFREG | 0775, true},
+		{"/sbin/docker-init", "/usr/lib/secret", S_IFREG | 0711, true},
+		{"/sbin/docker-init", "/usr/lib/secret", S_IFREG | 0644, true},
+		{"/sbin/docker-init", "/etc/shadow", S_IFREG | 0755, true},
+		{"/sbin/docker-init", "/usr/bin", S_IFDIR | 0755, true},
+		{"/sbin/other", "/usr/bin/docker-init", S_IFREG | 0755, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct spec s = read_docker();
+		struct findings f = {.arena = a};
+
+		add_bind(&s, cases[i].destination, cases[i].source, cases[i].mode);
+		if ((policy_apply(&p, &s, &f) > 0) != cases[i].refused)
+			reject("%s %s %o\n", cases[i].destination, cases[i].source, cases[i].mode);
+		for (size_t k = 0; k < s.mounts.n; k++)
+			if (strcmp(s.mounts.v[k].destination, cases[i].destination) == 0)
+				assert_true(cases[i].refused ||
+					    s.mounts.v[k].opt.attr_set & MOUNT_ATTR_RDONLY);
+	}
+}
+
+/* One folder, several names: the worst counts. */
+static void test_source_names(void **state)
+{
+	struct profile p = load("restricted");
+	const char *id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	const struct {
+		const char *name, *other;
+		bool refused, foreign;
+	} cases[] = {
+		{"/srv/x", NULL, false, false},
+		{"/srv/x", NULL, true, true},
+		{"/srv/volumes/v/_data", NULL, false, false},
+		{"/var/lib/docker/volumes/v/_data", "/etc", true, false},
+		{"/var/lib/docker/volumes/v/_data", "/data/v", false, false},
+		{"/srv/x", "/home/u/.ssh", true, false},
+		/* an engine's data somewhere, known by what it mounts */
+		{"/data/engine/volumes/v/_data", NULL, false, false},
+		{"/data/engine", NULL, true, false},
+		{"/data/engine/overlay2", NULL, true, false},
+		{"/data", NULL, true, false},
+		{"/data2", NULL, false, false},
+		/* the container's own bundle */
+		{"/opt/bundles/web", NULL, true, false},
+		{"/opt/bundles", NULL, true, false},
+		{"/opt/bundles/web/data", NULL, false, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct spec s = read_docker();
+		struct findings f = {.arena = a};
+
+		add_bind(&s, "/etc/hosts", arena_printf(a, "/data/engine/containers/%s/hosts", id),
+			 S_IFREG | 0644);
+		strv_add(a, &s.own_paths, "/opt/bundles/web");
+		struct spec_mount *m = add_bind(&s, "/m", cases[i].name, S_IFDIR | 0755);
+		m->src.foreign = cases[i].foreign;
+		if (cases[i].other)
+			strv_add(a, &m->src.names, cases[i].other);
+		if ((policy_apply(&p, &s, &f) > 0) != cases[i].refused)
+			reject("%s %s\n", cases[i].name, cases[i].other ? cases[i].other : "");
+	}
+}
+
 static void test_exec(void **state)
 {
 	struct profile p = load("restricted");
@@ -534,10 +626,11 @@ static void test_extends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rules),	   cmocka_unit_test(test_docker_default),
-		cmocka_unit_test(test_privileged), cmocka_unit_test(test_unconfined),
-		cmocka_unit_test(test_sources),	   cmocka_unit_test(test_source_kinds),
-		cmocka_unit_test(test_exec),	   cmocka_unit_test(test_profiles),
+		cmocka_unit_test(test_rules),	     cmocka_unit_test(test_docker_default),
+		cmocka_unit_test(test_privileged),   cmocka_unit_test(test_unconfined),
+		cmocka_unit_test(test_sources),	     cmocka_unit_test(test_source_kinds),
+		cmocka_unit_test(test_source_names), cmocka_unit_test(test_engine_init),
+		cmocka_unit_test(test_exec),	     cmocka_unit_test(test_profiles),
 		cmocka_unit_test(test_extends),
 	};
 

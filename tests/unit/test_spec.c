@@ -208,8 +208,8 @@ static void test_refused(void **state)
 			reject("accepted: %s%s", rows[i].process, rows[i].rest);
 		error_format(error_last(), line, sizeof(line));
 		if (strncmp(line, rows[i].place, n) != 0 || !strchr(": ", line[n]))
-			reject("%s%s: \"%s\" does not begin with %s", rows[i].process,
-				 rows[i].rest, line, rows[i].place);
+			reject("%s%s: \"%s\" does not begin with %s", rows[i].process, rows[i].rest,
+			       line, rows[i].place);
 	}
 }
 

@@ -18,6 +18,8 @@
 #include "casemate/error.h"
 #include "casemate/fd.h"
 #include "casemate/mem.h"
+#include "casemate/mountinfo.h"
+#include "casemate/path.h"
 
 static void test_error(void **state)
 {
@@ -174,13 +176,67 @@ static void test_pass(void **state)
 	close(pair[1]);
 }
 
+static void test_paths(void **state)
+{
+	const struct {
+		const char *path, *top;
+		bool below;
+	} rows[] = {{"/etc", "/etc", true},    {"/etc/x", "/etc", true},
+		    {"/etc/x", "/etc/", true}, {"/etcetera", "/etc", false},
+		    {"/", "/etc", false},      {"/etc", "/", true}};
+	const char *const clean[][2] = {
+		{"/a//b/./c/", "/a/b/c"}, {"/", "/"}, {"//./", "/"},
+		{"a/./b", "a/b"},	  {".", "."}, {"/a/../b", "/a/../b"}};
+	_arena_ struct arena *a = arena_new();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_int_equal(path_is_below(rows[i].path, rows[i].top), rows[i].below);
+	for (size_t i = 0; i < ARRAY_SIZE(clean); i++)
+		assert_string_equal(path_clean(a, clean[i][0]), clean[i][1]);
+}
+
+static void test_mountinfo(void **state)
+{
+	static const char text[] =
+		"20 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n"
+		"21 20 8:1 /etc /var/vol\\040ume rw shared:1 master:2 - ext4 /dev/sda1 rw\n"
+		"22 20 0:5 / /proc rw - proc proc rw\n"
+		"nonsense\n"
+		"23 20 8:2 /@home /home rw - btrfs /dev/sdb rw,subvol=/@home\n";
+	_arena_ struct arena *a = arena_new();
+	struct mountinfo m;
+	struct strv names = {0};
+
+	(void)state;
+	mountinfo_parse(a, text, &m);
+	assert_int_equal(m.n, 4);
+	assert_string_equal(m.v[1].point, "/var/vol ume");
+	assert_string_equal(m.v[3].super, "rw,subvol=/@home");
+	assert_null(mountinfo_find(&m, 99));
+	mountinfo_names(a, &m, mountinfo_find(&m, 21), "/var/vol ume/ssh", &names);
+	assert_int_equal(names.n, 2);
+	assert_string_equal(names.v[0], "/var/vol ume/ssh");
+	assert_string_equal(names.v[1], "/etc/ssh");
+	names.n = 0;
+	mountinfo_names(a, &m, mountinfo_find(&m, 20), "/etc", &names);
+	assert_int_equal(names.n, 2);
+	assert_string_equal(names.v[1], "/var/vol ume");
+	names.n = 0;
+	mountinfo_names(a, &m, mountinfo_find(&m, 23), "/home/u", &names);
+	assert_int_equal(names.n, 1);
+	assert_int_equal(mountinfo_read(a, &m), 0);
+	assert_true(m.n > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_error),	    cmocka_unit_test(test_error_own_text),
 		cmocka_unit_test(test_error_adopt), cmocka_unit_test(test_arena),
 		cmocka_unit_test(test_lists),	    cmocka_unit_test(test_files),
-		cmocka_unit_test(test_pass),
+		cmocka_unit_test(test_pass),	    cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_mountinfo),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
