@@ -59,6 +59,11 @@ int cgroup_fd(const struct cgroup *cg);
  * cgroup_procs_write_start). -1 with error. */
 int cgroup_enter(const struct cgroup *cg);
 
+/* Gives the cgroup of v2 and the files in it that the kernel names in
+ * /sys/kernel/cgroup/delegate to uid, so that the container can make cgroups
+ * below it (config-linux.md, Cgroup ownership). On v1 nothing. -1 with error. */
+int cgroup_delegate(const struct cgroup *cg, uid_t uid);
+
 /* Applies resources to a running container (update). Nothing given, nothing
  * changed. memory.checkBeforeUpdate is honoured. -1 with error. */
 int cgroup_update(const struct cgroup *cg, const struct spec_resources *r);

@@ -197,6 +197,13 @@ struct spec_resources {
 		} * v;
 		size_t n, cap;
 	} hugepages;
+	struct {
+		struct rdma_limit {
+			const char *device; /* "mlx5_0" */
+			struct opt_u64 handles, objects;
+		} * v;
+		size_t n, cap;
+	} rdma;
 	struct kvs unified;
 };
 

@@ -207,39 +207,61 @@ static int make_dirs(struct arena *a, struct cgroup_hierarchy *h)
 	return 0;
 }
 
+/* A list of the kernel's, "cpu io memory\n", as "cpu,io,memory". */
+static char *read_list(struct arena *a, const char *dir, const char *file)
+{
+	char *text = file_read(a, AT_FDCWD, arena_printf(a, "%s/%s", dir, file), 4096, NULL);
+
+	if (text)
+		text[strcspn(text, "\n")] = '\0';
+	for (char *p = text; p && *p; p++)
+		*p = *p == ' ' ? ',' : *p;
+	return text;
+}
+
+/* Passes on every controller that dir has, so that statistics are there also
+ * without a limit. What cannot be passed on is missed where it is needed. */
+static int pass_on(struct arena *a, const char *dir)
+{
+	char *have = read_list(a, dir, "cgroup.controllers"), *save;
+	char *on = read_list(a, dir, "cgroup.subtree_control");
+	const char *file = arena_printf(a, "%s/cgroup.subtree_control", dir), *all = "";
+
+	if (!have || !on)
+		return -1;
+	for (char *c = strtok_r(have, ",", &save); c; c = strtok_r(NULL, ",", &save))
+		if (!in_list(on, c))
+			all = arena_printf(a, "%s+%s ", all, c);
+	if (!*all || file_write(AT_FDCWD, file, all) == 0)
+		return 0;
+	/* One that is refused takes the others with it: each alone. */
+	char *each = arena_strdup(a, all);
+	for (char *c = strtok_r(each, " ", &save); c; c = strtok_r(NULL, " ", &save))
+		(void)file_write(AT_FDCWD, file, c);
+	error_clear();
+	return 0;
+}
+
 /* v2: a controller works in a cgroup only when each one above it passes it on. */
 static int enable_controllers(struct arena *a, const struct cgroup_hierarchy *h,
 			      const struct cgroup_writes *w)
 {
-	for (size_t i = 0; i < w->n; i++) {
-		const char *c = w->v[i].controller;
-		char *plus = arena_printf(a, "+%s", c);
+	const char *dir = cgroup_dir(a, h);
 
-		for (size_t n = 0; n < strlen(h->path); n++) {
-			if (h->path[n] != '/')
-				continue;
-			const char *dir = arena_printf(a, "%s%s", h->mountpoint,
-						       arena_strndup(a, h->path, n));
-			char *have = file_read(a, AT_FDCWD,
-					       arena_printf(a, "%s/cgroup.controllers", dir), 4096,
-					       NULL);
-
-			if (!have)
-				return -1;
-			for (char *p = have; *p; p++)
-				*p = *p == ' ' || *p == '\n' ? ',' : *p;
-			if (!in_list(have, c)) {
-				fail(ENOENT,
-				     "linux.resources.%s: the controller %s is not there in %s",
-				     w->v[i].place, c, dir);
-				return fail_hint("enable it in cgroup.subtree_control above, or "
-						 "remove the limit");
-			}
-			if (file_write(AT_FDCWD, arena_printf(a, "%s/cgroup.subtree_control", dir),
-				       plus) < 0)
-				return fail_in("linux.resources.%s", w->v[i].place);
+	for (size_t n = 0; n < strlen(h->path); n++)
+		if (h->path[n] == '/' && pass_on(a, arena_printf(a, "%s%s", h->mountpoint,
+								 arena_strndup(a, h->path, n))) < 0)
+			return -1;
+	char *have = read_list(a, dir, "cgroup.controllers");
+	if (!have)
+		return -1;
+	for (size_t i = 0; i < w->n; i++)
+		if (!in_list(have, w->v[i].controller)) {
+			fail(ENOENT, "linux.resources.%s: the controller %s is not there in %s",
+			     w->v[i].place, w->v[i].controller, dir);
+			return fail_hint("enable it in cgroup.subtree_control above, or "
+					 "remove the limit");
 		}
-	}
 	return 0;
 }
 
@@ -259,21 +281,9 @@ static int write_one(const struct cgroup *cg, const struct cgroup_write *w)
 		return 0;
 	if (error_last()->errnum == ENOENT && w->optional)
 		return 0;
-	/* Without bfq the weight has its older name and, on v2, its own scale. */
-	if (error_last()->errnum == ENOENT && strstr(w->file, ".bfq.weight")) {
-		bool device = strstr(w->file, "_device") || strchr(w->value, ':');
-		const char *file = cg->mode == CGROUP_V2 ? "io.weight"
-				   : device		 ? "blkio.weight_device"
-							 : "blkio.weight";
-		const char *value = w->value;
-
-		if (cg->mode == CGROUP_V2 && !device)
-			value = arena_printf(
-				a, "%llu",
-				(unsigned long long)cgroup_io_weight(strtoull(w->value, NULL, 10)));
-		if (file_write(AT_FDCWD, arena_printf(a, "%s/%s", dir, file), value) == 0)
-			return 0;
-	}
+	if (error_last()->errnum == ENOENT && w->other_file &&
+	    file_write(AT_FDCWD, arena_printf(a, "%s/%s", dir, w->other_file), w->other_value) == 0)
+		return 0;
 	return fail_in("linux.resources.%s", w->place);
 }
 
@@ -316,12 +326,8 @@ static int apply(const struct cgroup *cg, const struct spec_resources *r, bool c
 	for (size_t i = 0; i < w.n; i++) {
 		if (write_one(cg, &w.v[i]) == 0)
 			continue;
-		/* v1: raising memory above the old limit of memory and swap needs the
-		 * two the other way round. */
-		if (create || i + 1 >= w.n || strcmp(w.v[i].file, "memory.limit_in_bytes") != 0 ||
-		    strcmp(w.v[i + 1].file, "memory.memsw.limit_in_bytes") != 0)
-			return -1;
-		if (write_one(cg, &w.v[i + 1]) < 0 || write_one(cg, &w.v[i]) < 0)
+		if (create || !w.v[i].pair || i + 1 == w.n || write_one(cg, &w.v[i + 1]) < 0 ||
+		    write_one(cg, &w.v[i]) < 0)
 			return -1;
 		i++;
 	}
@@ -369,6 +375,26 @@ int cgroup_enter(const struct cgroup *cg)
 		    file_write(AT_FDCWD, arena_printf(cg->arena, "%s/tasks", dir), "0") < 0)
 			return fail_in("cannot join the cgroup");
 	}
+	return 0;
+}
+
+int cgroup_delegate(const struct cgroup *cg, uid_t uid)
+{
+	/* What every kernel of cgroup v2 has, where it does not tell (before 4.15). */
+	char known[] = "cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n", *save;
+
+	if (cg->mode != CGROUP_V2)
+		return 0;
+	const char *dir = cgroup_dir(cg->arena, &cg->h.v[0]);
+	_fd_ int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char *list = file_read(cg->arena, AT_FDCWD, "/sys/kernel/cgroup/delegate", 65536, NULL);
+	if (fd < 0 || fchownat(fd, "", uid, (gid_t)-1, AT_EMPTY_PATH) < 0)
+		return fail(errno, "cannot give %s to the container", dir);
+	for (char *f = strtok_r(list ? list : known, "\n", &save); f;
+	     f = strtok_r(NULL, "\n", &save))
+		if (fchownat(fd, f, uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+			return fail(errno, "cannot give %s/%s to the container", dir, f);
+	error_clear();
 	return 0;
 }
 

@@ -15,6 +15,10 @@ struct cgroup_write {
 	const char *value;
 	const char *place; /* "memory.limit" */
 	bool optional;	   /* a file that not every kernel has, with a twin that was tried */
+	/* Where the file is not there (no bfq): the one in its place, or NULL. */
+	const char *other_file, *other_value;
+	/* May be refused until the next one is written: the two are tried in both orders. */
+	bool pair;
 };
 struct cgroup_writes {
 	struct arena *a;

@@ -9,7 +9,26 @@
 static void add(struct cgroup_writes *w, const char *controller, const char *file,
 		const char *place, const char *value)
 {
-	*vec_add(w->a, w) = (struct cgroup_write){controller, file, value, place, false};
+	*vec_add(w->a, w) = (struct cgroup_write){
+		.controller = controller, .file = file, .value = value, .place = place};
+}
+
+/* The last one that was added, where there is one from here on. */
+static void pair_last(struct cgroup_writes *w, size_t from)
+{
+	if (w->n > from)
+		w->v[w->n - 1].pair = true;
+}
+
+static void other_last(struct cgroup_writes *w, const char *file, const char *value)
+{
+	w->v[w->n - 1].other_file = file;
+	w->v[w->n - 1].other_value = value;
+}
+
+static void optional_last(struct cgroup_writes *w)
+{
+	w->v[w->n - 1].optional = true;
 }
 
 /* Engines send every number, and 0 for those that nobody asked for. Only for a
@@ -75,6 +94,36 @@ static void add_throttles(struct cgroup_writes *w, const char *file, const char 
 				 t->v[i].minor, t->v[i].rate));
 }
 
+/* The limit on use, and the one on reservations where the kernel has it (5.7). */
+static void add_hugepages(const struct spec_resources *r, struct cgroup_writes *w, const char *file)
+{
+	for (size_t i = 0; i < r->hugepages.n; i++) {
+		const struct hugepage_limit *h = &r->hugepages.v[i];
+		const char *value = arena_printf(w->a, "%" PRIu64, h->limit);
+
+		add(w, "hugetlb", arena_printf(w->a, "hugetlb.%s.%s", h->page_size, file),
+		    "hugepageLimits", value);
+		add(w, "hugetlb", arena_printf(w->a, "hugetlb.%s.rsvd.%s", h->page_size, file),
+		    "hugepageLimits", value);
+		optional_last(w);
+	}
+}
+
+/* The same file in both versions. */
+static void add_rdma(const struct spec_resources *r, struct cgroup_writes *w)
+{
+	for (size_t i = 0; i < r->rdma.n; i++) {
+		const struct rdma_limit *l = &r->rdma.v[i];
+		const char *text = l->device;
+
+		if (l->handles.set)
+			text = arena_printf(w->a, "%s hca_handle=%" PRIu64, text, l->handles.v);
+		if (l->objects.set)
+			text = arena_printf(w->a, "%s hca_object=%" PRIu64, text, l->objects.v);
+		add(w, "rdma", "rdma.max", arena_printf(w->a, "rdma[%s]", l->device), text);
+	}
+}
+
 static void memory_v1(const struct spec_resources *r, struct cgroup_writes *w)
 {
 	struct opt_i64 swap = r->memory.swap;
@@ -85,7 +134,10 @@ static void memory_v1(const struct spec_resources *r, struct cgroup_writes *w)
 	/* No swap limit that is above the memory limit can be undercut by it. */
 	if (r->memory.limit.set && r->memory.limit.v < 0)
 		add_i64(w, "memory", "memory.memsw.limit_in_bytes", "memory.swap", &swap);
+	size_t from = w->n;
 	add_i64(w, "memory", "memory.limit_in_bytes", "memory.limit", &r->memory.limit);
+	/* Raised above the old sum of memory and swap it has to come second. */
+	pair_last(w, from);
 	if (!(r->memory.limit.set && r->memory.limit.v < 0))
 		add_i64(w, "memory", "memory.memsw.limit_in_bytes", "memory.swap", &swap);
 	add_i64(w, "memory", "memory.soft_limit_in_bytes", "memory.reservation",
@@ -116,17 +168,27 @@ int resources_v1(const struct spec_resources *given, struct cgroup_writes *w)
 		add(w, "pids", "pids.max", "pids.limit", "max");
 	else
 		add_i64(w, "pids", "pids.max", "pids.limit", &r->pids_limit);
-	if (r->block_io.weight.set)
+	if (r->block_io.weight.set) {
 		add_u64(w, "blkio", "blkio.bfq.weight", "blockIO.weight", &r->block_io.weight);
+		other_last(w, "blkio.weight", w->v[w->n - 1].value);
+	}
 	if (r->block_io.leaf_weight.v)
 		add_u64(w, "blkio", "blkio.leaf_weight", "blockIO.leafWeight",
 			&r->block_io.leaf_weight);
 	for (size_t i = 0; i < r->block_io.weight_device.n; i++) {
 		const struct block_weight *b = &r->block_io.weight_device.v[i];
 
-		add(w, "blkio", "blkio.bfq.weight_device", "blockIO.weightDevice",
-		    arena_printf(w->a, "%" PRId64 ":%" PRId64 " %" PRIu64, b->major, b->minor,
-				 b->weight.v));
+		const char *device =
+			arena_printf(w->a, "%" PRId64 ":%" PRId64 " ", b->major, b->minor);
+
+		if (b->weight.set) {
+			add(w, "blkio", "blkio.bfq.weight_device", "blockIO.weightDevice",
+			    arena_printf(w->a, "%s%" PRIu64, device, b->weight.v));
+			other_last(w, "blkio.weight_device", w->v[w->n - 1].value);
+		}
+		if (b->leaf_weight.set)
+			add(w, "blkio", "blkio.leaf_weight_device", "blockIO.weightDevice",
+			    arena_printf(w->a, "%s%" PRIu64, device, b->leaf_weight.v));
 	}
 	add_throttles(w, "blkio.throttle.read_bps_device", "blockIO.throttleReadBpsDevice",
 		      &r->block_io.read_bps);
@@ -136,10 +198,8 @@ int resources_v1(const struct spec_resources *given, struct cgroup_writes *w)
 		      &r->block_io.read_iops);
 	add_throttles(w, "blkio.throttle.write_iops_device", "blockIO.throttleWriteIOPSDevice",
 		      &r->block_io.write_iops);
-	for (size_t i = 0; i < r->hugepages.n; i++)
-		add(w, "hugetlb",
-		    arena_printf(w->a, "hugetlb.%s.limit_in_bytes", r->hugepages.v[i].page_size),
-		    "hugepageLimits", arena_printf(w->a, "%" PRIu64, r->hugepages.v[i].limit));
+	add_hugepages(r, w, "limit_in_bytes");
+	add_rdma(r, w);
 	if (r->unified.n > 0)
 		return fail(0, "linux.resources.unified: needs cgroup v2, this host has v1");
 	return 0;
@@ -190,9 +250,15 @@ static int memory_v2(const struct spec_resources *r, struct cgroup_writes *w)
 
 static void cpu_v2(const struct spec_resources *r, struct cgroup_writes *w)
 {
+	size_t from = w->n;
+
 	if (r->cpu.shares.set)
 		add(w, "cpu", "cpu.weight", "cpu.shares",
 		    arena_printf(w->a, "%" PRIu64, cgroup_weight_from_shares(r->cpu.shares.v)));
+	/* An idle cgroup takes no weight until it is not idle. */
+	pair_last(w, from);
+	add_i64(w, "cpu", "cpu.idle", "cpu.idle", &r->cpu.idle);
+	from = w->n;
 	if (r->cpu.quota.set || r->cpu.period.set) {
 		const char *quota =
 			r->cpu.quota.v > 0 ? arena_printf(w->a, "%" PRId64, r->cpu.quota.v) : "max";
@@ -201,12 +267,22 @@ static void cpu_v2(const struct spec_resources *r, struct cgroup_writes *w)
 		    r->cpu.period.v ? arena_printf(w->a, "%s %" PRIu64, quota, r->cpu.period.v)
 				    : quota);
 	}
+	/* The burst may not be above the quota, neither before nor after. */
+	pair_last(w, from);
 	add_u64(w, "cpu", "cpu.max.burst", "cpu.burst", &r->cpu.burst);
-	add_i64(w, "cpu", "cpu.idle", "cpu.idle", &r->cpu.idle);
 	if (r->cpu.cpus)
 		add(w, "cpuset", "cpuset.cpus", "cpu.cpus", r->cpu.cpus);
 	if (r->cpu.mems)
 		add(w, "cpuset", "cpuset.mems", "cpu.mems", r->cpu.mems);
+}
+
+/* io.bfq.weight has blkio's scale, io.weight its own. */
+static void add_io_weight(struct cgroup_writes *w, const char *place, const char *device,
+			  uint64_t weight)
+{
+	add(w, "io", "io.bfq.weight", place, arena_printf(w->a, "%s%" PRIu64, device, weight));
+	other_last(w, "io.weight",
+		   arena_printf(w->a, "%s%" PRIu64, device, cgroup_io_weight(weight)));
 }
 
 static void io_v2(const struct spec_resources *r, struct cgroup_writes *w)
@@ -222,14 +298,15 @@ static void io_v2(const struct spec_resources *r, struct cgroup_writes *w)
 	};
 
 	if (r->block_io.weight.v)
-		add(w, "io", "io.bfq.weight", "blockIO.weight",
-		    arena_printf(w->a, "%" PRIu64, r->block_io.weight.v));
+		add_io_weight(w, "blockIO.weight", "", r->block_io.weight.v);
 	for (size_t i = 0; i < r->block_io.weight_device.n; i++) {
 		const struct block_weight *b = &r->block_io.weight_device.v[i];
 
-		add(w, "io", "io.bfq.weight", "blockIO.weightDevice",
-		    arena_printf(w->a, "%" PRId64 ":%" PRId64 " %" PRIu64, b->major, b->minor,
-				 b->weight.v));
+		if (!b->weight.set)
+			continue;
+		add_io_weight(w, "blockIO.weightDevice",
+			      arena_printf(w->a, "%" PRId64 ":%" PRId64 " ", b->major, b->minor),
+			      b->weight.v);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		for (size_t j = 0; j < lists[i].t->n; j++)
@@ -247,21 +324,23 @@ int resources_v2(const struct spec_resources *given, struct cgroup_writes *w)
 		return fail(0, "linux.resources.cpu.realtimeRuntime: cgroup v2 has none");
 	if (r->block_io.leaf_weight.v)
 		return fail(0, "linux.resources.blockIO.leafWeight: cgroup v2 has none");
+	for (size_t i = 0; i < r->block_io.weight_device.n; i++)
+		if (r->block_io.weight_device.v[i].leaf_weight.v)
+			return fail(0,
+				    "linux.resources.blockIO.weightDevice[%zu].leafWeight: "
+				    "cgroup v2 has none",
+				    i);
 	if (memory_v2(r, w) < 0)
 		return -1;
 	cpu_v2(r, w);
-	add_max(w, "pids", "pids.max", "pids.limit", &r->pids_limit);
+	/* The container's process is born in its cgroup, which a limit of 0 forbids;
+	 * with 1 there is no second process either. */
+	struct opt_i64 pids = r->pids_limit;
+	pids.v = pids.v == 0 ? 1 : pids.v;
+	add_max(w, "pids", "pids.max", "pids.limit", &pids);
 	io_v2(r, w);
-	for (size_t i = 0; i < r->hugepages.n; i++) {
-		const struct hugepage_limit *h = &r->hugepages.v[i];
-		const char *value = arena_printf(w->a, "%" PRIu64, h->limit);
-
-		add(w, "hugetlb", arena_printf(w->a, "hugetlb.%s.max", h->page_size),
-		    "hugepageLimits", value);
-		add(w, "hugetlb", arena_printf(w->a, "hugetlb.%s.rsvd.max", h->page_size),
-		    "hugepageLimits", value);
-		w->v[w->n - 1].optional = true;
-	}
+	add_hugepages(r, w, "max");
+	add_rdma(r, w);
 	/* Last, so that it has the last word (config-linux.md, Unified). */
 	for (size_t i = 0; i < r->unified.n; i++) {
 		const char *key = r->unified.v[i].key;

@@ -57,7 +57,7 @@ static void write_linux(struct json_out *w)
 		      {"v2", true},
 		      {"systemd", false},
 		      {"systemdUser", false},
-		      {"rdma", false}};
+		      {"rdma", true}};
 
 	json_out_open(w, "linux", '{');
 	list(w, "namespaces", namespace_at);

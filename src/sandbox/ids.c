@@ -60,8 +60,7 @@ int ids_userns_fd(int proc, const struct id_maps *uids, const struct id_maps *gi
 	return fd;
 }
 
-/* The host's id for a container's one, or -1 where nothing maps it. */
-static uid_t host_id(const struct spec *s, uint32_t id)
+uid_t ids_host(const struct spec *s, uint32_t id)
 {
 	if (!has_user_namespace(s))
 		return id;
@@ -76,7 +75,7 @@ static uid_t host_id(const struct spec *s, uint32_t id)
 
 int ids_own_stdio(const struct spec *s, const struct spec_process *p)
 {
-	uid_t uid = host_id(s, p->uid);
+	uid_t uid = ids_host(s, p->uid);
 
 	for (int fd = 0; fd <= 2 && uid != (uid_t)-1 && !p->terminal; fd++) {
 		struct stat st;

@@ -68,6 +68,8 @@ int namespaces_return(const int saved[8]);
 int namespaces_join_user(const struct spec *s);
 int ids_write_maps(int proc, pid_t pid, const struct id_maps *uids, const struct id_maps *gids);
 int ids_userns_fd(int proc, const struct id_maps *uids, const struct id_maps *gids);
+/* The host's user id for a container's one, or -1 where nothing maps it. */
+uid_t ids_host(const struct spec *s, uint32_t id);
 /* A process that is not root can open /dev/stdout only if the pipe is its own.
  * Files and devices of the host that are on 0 to 2 keep their owner. */
 int ids_own_stdio(const struct spec *s, const struct spec_process *p);

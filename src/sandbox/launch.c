@@ -108,10 +108,9 @@ static pid_t clone_in_user_namespace(struct setup *s, struct clone_args_v2 *args
 
 static bool joins_user_namespace(const struct spec *s)
 {
-	for (size_t i = 0; i < s->namespaces.n; i++)
-		if (s->namespaces.v[i].type == CLONE_NEWUSER && s->namespaces.v[i].path)
-			return true;
-	return false;
+	const struct spec_namespace *ns = spec_namespace(s, CLONE_NEWUSER);
+
+	return ns && ns->path;
 }
 
 static pid_t clone_child(struct setup *s, unsigned long long flags)
@@ -142,6 +141,23 @@ static pid_t clone_child(struct setup *s, unsigned long long flags)
 	return pid < 0 ? (pid_t)fail(errno, "clone3: cannot make the container's namespaces") : pid;
 }
 
+/* config-linux.md, Cgroup ownership: only where the container has a cgroup
+ * namespace of its own and can write to it, by its own root. */
+static bool wants_delegation(const struct spec *s)
+{
+	const struct spec_namespace *ns = spec_namespace(s, CLONE_NEWCGROUP);
+
+	if (!has_user_namespace(s) || ids_host(s, 0) == (uid_t)-1 || !ns || ns->path)
+		return false;
+	for (size_t i = 0; i < s->mounts.n; i++) {
+		const struct spec_mount *m = &s->mounts.v[i];
+
+		if (!m->opt.bind && m->type && strncmp(m->type, "cgroup", 6) == 0)
+			return !(m->opt.attr_set & MOUNT_ATTR_RDONLY);
+	}
+	return false;
+}
+
 /* What only the parent may set on the child before its first step. */
 static int set_up_child(struct setup *s)
 {
@@ -150,6 +166,9 @@ static int set_up_child(struct setup *s)
 
 	if (l->container_pidfd < 0 && has_user_namespace(spec) && !joins_user_namespace(spec) &&
 	    ids_write_maps(s->proc, l->pid, &spec->uid_maps, &spec->gid_maps) < 0)
+		return -1;
+	if (wants_delegation(spec) && l->container_pidfd < 0 && l->cgroup &&
+	    cgroup_delegate(l->cgroup, ids_host(spec, 0)) < 0)
 		return -1;
 	if (s->process->has_oom_score_adj) {
 		char path[64], value[16];

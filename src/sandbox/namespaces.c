@@ -20,17 +20,9 @@ static const char *link_name(int type)
 	return type == CLONE_NEWNET ? "net" : namespace_name(type);
 }
 
-static const struct spec_namespace *find(const struct spec *s, int type)
-{
-	for (size_t i = 0; i < s->namespaces.n; i++)
-		if (s->namespaces.v[i].type == type)
-			return &s->namespaces.v[i];
-	return NULL;
-}
-
 bool has_namespace(const struct spec *s, int type)
 {
-	const struct spec_namespace *ns = find(s, type);
+	const struct spec_namespace *ns = spec_namespace(s, type);
 
 	return ns && !ns->is_host;
 }
@@ -42,9 +34,9 @@ bool has_user_namespace(const struct spec *s)
 
 int namespaces_check(const struct spec *s)
 {
-	const struct spec_namespace *mnt = find(s, CLONE_NEWNS);
-	const struct spec_namespace *user = find(s, CLONE_NEWUSER);
-	const struct spec_namespace *uts = find(s, CLONE_NEWUTS);
+	const struct spec_namespace *mnt = spec_namespace(s, CLONE_NEWNS);
+	const struct spec_namespace *user = spec_namespace(s, CLONE_NEWUSER);
+	const struct spec_namespace *uts = spec_namespace(s, CLONE_NEWUTS);
 
 	/* Without one the mounts of the container would be made on the host; in
 	 * another's they would replace what it sees. */
@@ -68,7 +60,7 @@ int namespaces_check(const struct spec *s)
 		return fail(0, "%s: needs a UTS namespace, or it would rename the host",
 			    s->hostname ? "hostname" : "domainname");
 	if ((s->boottime.set || s->monotonic.set) &&
-	    (!find(s, CLONE_NEWTIME) || find(s, CLONE_NEWTIME)->path))
+	    (!spec_namespace(s, CLONE_NEWTIME) || spec_namespace(s, CLONE_NEWTIME)->path))
 		return fail(0, "linux.timeOffsets: needs a new time namespace");
 	return 0;
 }
@@ -91,7 +83,7 @@ int namespaces_join(const struct spec *s, int saved[8])
 	for (size_t i = 0; i < 8; i++)
 		saved[i] = -1;
 	for (size_t i = 0; i < ARRAY_SIZE(inherited); i++) {
-		const struct spec_namespace *ns = find(s, inherited[i]);
+		const struct spec_namespace *ns = spec_namespace(s, inherited[i]);
 		char own[64];
 
 		if (!ns || !ns->path)
@@ -126,7 +118,7 @@ int namespaces_return(const int saved[8])
 
 int namespaces_join_user(const struct spec *s)
 {
-	const struct spec_namespace *ns = find(s, CLONE_NEWUSER);
+	const struct spec_namespace *ns = spec_namespace(s, CLONE_NEWUSER);
 
 	if (ns && ns->path && setns(ns->fd, CLONE_NEWUSER) < 0)
 		return fail(errno, "linux.namespaces: cannot join the user namespace %s", ns->path);
@@ -169,8 +161,8 @@ static int time_enter(struct setup *s)
 
 int namespaces_enter(struct setup *s)
 {
-	const struct spec_namespace *cgroup = find(s->spec, CLONE_NEWCGROUP);
-	const struct spec_namespace *time = find(s->spec, CLONE_NEWTIME);
+	const struct spec_namespace *cgroup = spec_namespace(s->spec, CLONE_NEWCGROUP);
+	const struct spec_namespace *time = spec_namespace(s->spec, CLONE_NEWTIME);
 	const char *host = s->spec->hostname, *domain = s->spec->domainname;
 
 	/* Its root is the cgroup that the process is in now: the container's. */

@@ -265,6 +265,34 @@ static int read_unified(struct arena *a, struct json *top, const char *parent,
 	return 0;
 }
 
+static int read_rdma(struct arena *a, struct json *top, const char *parent,
+		     struct spec_resources *r)
+{
+	const char *where = at(a, parent, "rdma");
+	struct json *o;
+
+	if (json_object(top, "rdma", where, &o) < 0)
+		return -1;
+	json_each(item, o)
+	{
+		const char *place = at(a, where, item->key);
+		struct rdma_limit *l = vec_add(a, &r->rdma);
+
+		item->used = true;
+		l->device = item->key;
+		if (item->type != JSON_OBJECT)
+			return fail(0, "%s: expected an object", place);
+		if (read_u64(a, item, place, "hcaHandles", UINT32_MAX, &l->handles) < 0 ||
+		    read_u64(a, item, place, "hcaObjects", UINT32_MAX, &l->objects) < 0)
+			return -1;
+		if (!l->handles.set && !l->objects.set)
+			return fail(0, "%s: needs hcaHandles or hcaObjects", place);
+		if (!*l->device || strpbrk(l->device, " \t\n="))
+			return fail(0, "%s: \"%s\" is not the name of a device", where, l->device);
+	}
+	return 0;
+}
+
 int read_resources(struct arena *a, struct json *o, const char *where, struct spec_resources *r)
 {
 	const char *pids = at(a, where, "pids"), *later = "is not supported by this version";
@@ -274,11 +302,10 @@ int read_resources(struct arena *a, struct json *o, const char *where, struct sp
 	    read_cpu(a, o, where, r) < 0 || json_object(o, "pids", pids, &p) < 0 ||
 	    read_i64(a, p, pids, "limit", -1, &r->pids_limit) < 0 ||
 	    read_block_io(a, o, where, r) < 0 || read_hugepages(a, o, where, r) < 0 ||
-	    read_unified(a, o, where, r) < 0 ||
+	    read_rdma(a, o, where, r) < 0 || read_unified(a, o, where, r) < 0 ||
 	    json_object(o, "network", at(a, where, "network"), &network) < 0)
 		return -1;
-	if (refuse(network, "classID", at(a, where, "network.classID"), later) < 0 ||
-	    refuse(network, "priorities", at(a, where, "network.priorities"), later) < 0)
+	if (refuse(network, "classID", at(a, where, "network.classID"), later) < 0)
 		return -1;
-	return refuse(o, "rdma", at(a, where, "rdma"), later);
+	return refuse(network, "priorities", at(a, where, "network.priorities"), later);
 }
