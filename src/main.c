@@ -34,6 +34,7 @@ static const struct verb {
 	{"update", cmd_update, "change the limits of a container", false, 0},
 	{"list", cmd_list, "list the containers", true, 0},
 	{"ps", cmd_ps, "list the processes of a container", false, 0},
+	{"events", cmd_events, "print what a container uses, and its OOM kills", false, 0},
 	{"features", cmd_features, "print what this runtime can do", true, 0},
 	{"spec", cmd_spec, "write a hardened config.json", true, 0},
 	{"check", cmd_check, "show what the profile makes of a config", true, 0},

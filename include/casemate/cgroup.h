@@ -84,6 +84,16 @@ int cgroup_pids(const struct cgroup *cg, struct arena *a, pid_t **pids, size_t *
  * last process to go. Already gone is no error. -1 with error. */
 int cgroup_delete(const struct cgroup *cg);
 
+/* Writes what the kernel counted into w, as an object in the shape of runc's
+ * `events --stats` (cpu, memory, pids, blkio, hugetlb; pressure on v2). What
+ * this host does not count is 0 or left out. */
+void cgroup_stats(const struct cgroup *cg, struct json_out *w, const char *key);
+/* How many processes of the cgroup the kernel killed for want of memory. */
+uint64_t cgroup_oom_kills(const struct cgroup *cg);
+/* A new descriptor that can be read when that number may have grown. -1 with
+ * error. */
+int cgroup_oom_fd(const struct cgroup *cg);
+
 /* To and from the state file. */
 void cgroup_save(const struct cgroup *cg, struct json_out *w, const char *key);
 int cgroup_load(struct cgroup *cg, struct arena *a, struct json *o);

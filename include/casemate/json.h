@@ -66,6 +66,8 @@ void json_out_close(struct json_out *w); /* closes the innermost */
 void json_out_str(struct json_out *w, const char *key, const char *value); /* NULL value: null */
 void json_out_int(struct json_out *w, const char *key, int64_t value);
 void json_out_uint(struct json_out *w, const char *key, uint64_t value);
+/* text must be a number of JSON. */
+void json_out_number(struct json_out *w, const char *key, const char *text);
 void json_out_bool(struct json_out *w, const char *key, bool value);
 /* The text, NUL-terminated, with one newline at its end. */
 const char *json_out_text(struct json_out *w, size_t *len);

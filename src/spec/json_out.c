@@ -116,7 +116,7 @@ void json_out_str(struct json_out *w, const char *key, const char *value)
 		check(yajl_gen_null(w->gen));
 }
 
-static void put_number(struct json_out *w, const char *key, const char *text)
+void json_out_number(struct json_out *w, const char *key, const char *text)
 {
 	put_key(w, key);
 	check(yajl_gen_number(w->gen, text, strlen(text)));
@@ -124,12 +124,12 @@ static void put_number(struct json_out *w, const char *key, const char *text)
 
 void json_out_int(struct json_out *w, const char *key, int64_t value)
 {
-	put_number(w, key, arena_printf(w->a, "%lld", (long long)value));
+	json_out_number(w, key, arena_printf(w->a, "%lld", (long long)value));
 }
 
 void json_out_uint(struct json_out *w, const char *key, uint64_t value)
 {
-	put_number(w, key, arena_printf(w->a, "%llu", (unsigned long long)value));
+	json_out_number(w, key, arena_printf(w->a, "%llu", (unsigned long long)value));
 }
 
 void json_out_bool(struct json_out *w, const char *key, bool value)
