@@ -167,6 +167,13 @@ static int run(struct arena *a, int argc, char **argv)
 	}
 	if (r == 0 && g.version)
 		return print_version();
+	/* An option that is wrong goes to the log, too, where one was named before it. */
+	if (r < 0) {
+		struct error e = *error_last();
+
+		(void)settle(a, &o, &g);
+		error_adopt(&e);
+	}
 	if (r == 0)
 		r = settle(a, &o, &g);
 	if (r == 0 && next == argc) {

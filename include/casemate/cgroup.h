@@ -25,6 +25,7 @@ struct cgroup_hierarchy {
 	const char *mountpoint;	 /* "/sys/fs/cgroup/cpu,cpuacct" */
 	const char *path;	 /* of the container below it, "/docker/ID" */
 	const char *made_from;	 /* the topmost part of path that create made; NULL: none */
+	uint64_t inode;		 /* of the directory that create made; 0: not (yet) made */
 };
 
 struct cgroup {
@@ -36,18 +37,26 @@ struct cgroup {
 		struct cgroup_hierarchy *v;
 		size_t n, cap;
 	} h;
+	/* The systemd driver: the scope that the cgroup is, and its slice. NULL:
+	 * the directories are made here. */
+	const char *unit, *slice;
 };
 
 /* Reads /proc/self/mountinfo and /proc/self/cgroup, and works out the cgroup's
  * place: cgroups_path below the mount when absolute, below the runtime's own
- * cgroup when relative, /casemate/ID when NULL. Makes nothing. -1 with error
- * for a path that has "..", or no usable hierarchy. */
-int cgroup_plan(struct cgroup *cg, struct arena *a, const char *cgroups_path, const char *id);
+ * cgroup when relative, /casemate/ID when NULL; with systemd the scope
+ * "slice:prefix:name". Makes nothing. -1 with error for a path that has "..",
+ * a cgroup that is in use, or no usable hierarchy. */
+int cgroup_plan(struct cgroup *cg, struct arena *a, const char *cgroups_path, const char *id,
+		bool systemd);
 
 /* Makes the directories (parents too) and applies the resources; undoes what
- * it made where it fails. -1 with error; a directory that holds processes
- * already is an error (EBUSY, "cgroup … is not empty"). */
+ * it made where it fails. The last one must be new: one that is there with
+ * processes or cgroups in it is another's (EBUSY), an empty one is replaced. */
 int cgroup_create(struct cgroup *cg, const struct spec_resources *r);
+/* The systemd driver makes a scope only around a process: starts it with pid in
+ * it and applies the resources. Without that driver nothing. -1 with error. */
+int cgroup_adopt(struct cgroup *cg, pid_t pid, const struct spec_resources *r);
 
 /* A new descriptor for CLONE_INTO_CGROUP of the v2 hierarchy (on a hybrid host,
  * too); -1 with errno 0 and no error where there is none, else -1 with error. */

@@ -21,7 +21,7 @@ struct options {
 	const char *root;    /* absolute state root */
 	const char *profile; /* name or path */
 	const char *audit;   /* reserved for the audit log; NULL */
-	bool systemd_cgroup; /* refused until the systemd driver is there */
+	bool systemd_cgroup; /* cgroupsPath is slice:prefix:name */
 	bool no_cgroups;     /* --cgroup-manager disabled */
 	bool debug;
 	unsigned inherited; /* descriptors from 3 on that the caller had open */
@@ -139,9 +139,9 @@ void facts_release(struct spec *s);
 
 /* Runs the hooks of one kind in order: no environment but the hook's, cwd "/",
  * standard input the state, bounded by the timeout. Standard output goes to
- * stderr. confine (or NULL) is the last step before the hook's execve. -1 with
+ * stderr. by (or NULL) executes the file. -1 with
  * error at the first that fails; poststop goes on and warns. */
 int hooks_run(const struct spec *s, enum hook_kind kind, const char *state_json,
-	      const struct hook_confine *confine);
+	      const struct hook_exec *by);
 
 #endif

@@ -134,6 +134,11 @@ int profile_load(struct arena *a, const char *name, struct profile *out);
  * spec_namespace.is_host) must be there. Returns the number of refusals. */
 int policy_apply(const struct profile *p, struct spec *s, struct findings *f);
 
+/* New limits for a container that runs: none that the profile puts there may be
+ * taken away. Returns the number of refusals. */
+int policy_apply_update(const struct profile *p, struct arena *a, const struct spec_resources *r,
+			struct findings *f);
+
 /* The same for a process that joins a container: spec is the container's
  * (already rewritten), process is the new one and is rewritten. */
 int policy_apply_exec(const struct profile *p, const struct spec *s, struct spec_process *process,

@@ -14,15 +14,14 @@
 #include "casemate/seccomp.h"
 #include "casemate/spec.h"
 
-struct hook_confine;
+struct hook_exec;
 
 /* Runs the hooks of one kind with the container's state on their standard
  * input, pid as the hook would see it. Called in the runtime (prestart,
  * createRuntime) and in the container's process (createContainer,
- * startContainer); confine is for each hook's process, NULL: none. -1 with
+ * startContainer); by executes a hook's file, NULL: execve. -1 with
  * error. */
-typedef int sandbox_hooks(void *ctx, enum hook_kind kind, pid_t pid,
-			  const struct hook_confine *confine);
+typedef int sandbox_hooks(void *ctx, enum hook_kind kind, pid_t pid, const struct hook_exec *by);
 
 /* What container and exec share: the process and how it is started. */
 struct launch {
@@ -30,7 +29,7 @@ struct launch {
 	const struct spec *spec;	    /* of the container, rewritten by policy */
 	const struct spec_process *process; /* spec->process, or exec's own */
 	const char *id;			    /* for the keyring's name and messages */
-	const struct cgroup *cgroup;
+	struct cgroup *cgroup;
 	const struct seccomp_program *filter, *fixed; /* n == 0: none */
 	unsigned preserve_fds; /* descriptors 3 … 3+n-1 stay open (LISTEN_FDS included) */
 	bool no_new_keyring;

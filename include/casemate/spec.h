@@ -98,8 +98,11 @@ struct mount_options {
 struct source_facts {
 	int fd; /* O_PATH, close-on-exec; -1: not gathered */
 	struct stat st;
-	const char *resolved;	  /* absolute path after all symlinks */
-	struct strv names;	  /* the same, and its names through other mounts */
+	const char *resolved; /* absolute path after all symlinks */
+	/* The same, its names through other mounts and layers, and what is mounted
+	 * below it where the bind is recursive. */
+	struct strv names;
+	struct strv types;	  /* file systems of these */
 	bool foreign;		  /* not in the runtime's mount namespace: names may mislead */
 	bool holds_engine_socket; /* a directory that directly holds one */
 	bool holds_key_folder;	  /* a directory that directly holds .ssh, … */
@@ -258,10 +261,10 @@ enum hook_kind {
 };
 extern const char *const hook_names[HOOK_KINDS]; /* "prestart", … */
 
-/* What a hook's process does to itself before it executes the hook's file: 0,
- * or -1 with error, and the hook fails. */
-struct hook_confine {
-	int (*step)(void *ctx);
+/* How a hook's process executes the hook's file, where execve is not enough.
+ * Returns only where it fails: -1 with error. */
+struct hook_exec {
+	int (*exec)(void *ctx, const struct spec_hook *h);
 	void *ctx;
 };
 
@@ -300,19 +303,23 @@ struct spec {
 	struct spec_seccomp seccomp;
 	struct strv masked_paths, readonly_paths;
 	unsigned long rootfs_propagation; /* MS_x; 0: not given */
+	bool rootfs_propagation_rec;
 	const char *mount_label;
 	bool has_personality;
 	unsigned long personality; /* for personality(2) */
 
 	struct strv unknown; /* places of properties the spec does not define */
 
-	/* Facts: the host's folders that the container is made from and kept in. */
-	struct strv own_paths;
+	/* Facts. */
+	const char *id;		/* of the container; NULL: check */
+	struct strv own_paths;	/* the host's folders that the container is made from */
+	const char *state_root; /* the folder of all containers' state */
+	struct strv root_names; /* root.path's, as of a bind mount's source */
+	bool root_is_mount;
 
 	/* Set by policy, not by config.json. */
 	uint64_t root_attr; /* MOUNT_ATTR_x added to the rootfs mount */
 	bool seccomp_fixed; /* stack the fixed filter over the config's */
-	bool fresh_dev;	    /* refuse a /dev that is not a fresh tmpfs */
 };
 
 /* Parses and validates a whole config.json. Every error names its place

@@ -7,23 +7,69 @@
 
 #include "internal.h"
 
-#define RWM (DEVICE_READ | DEVICE_WRITE | DEVICE_MKNOD)
+/* So that the program is told from systemd's own on the same cgroup. */
+#define PROGRAM_NAME "casemate"
+#define RWM	     (DEVICE_READ | DEVICE_WRITE | DEVICE_MKNOD)
 
 /* What the runtime-spec promises every container. */
 static const struct spec_device_rule defaults[] = {
-	{true, 'c', 1, 3, RWM},	   /* null */ {true, 'c', 1, 5, RWM},	 /* zero */
-	{true, 'c', 1, 7, RWM},	   /* full */ {true, 'c', 1, 8, RWM},	 /* random */
-	{true, 'c', 1, 9, RWM},	   /* urandom */ {true, 'c', 5, 0, RWM}, /* tty */
-	{true, 'c', 5, 1, RWM},	   /* console */ {true, 'c', 5, 2, RWM}, /* ptmx */
-	{true, 'c', 136, -1, RWM},					 /* pts */
+	{true, 'c', 1, 3, RWM}, /* null */ {true, 'c', 1, 5, RWM},    /* zero */
+	{true, 'c', 1, 7, RWM}, /* full */ {true, 'c', 1, 8, RWM},    /* random */
+	{true, 'c', 1, 9, RWM}, /* urandom */ {true, 'c', 5, 0, RWM}, /* tty */
+	{true, 'c', 5, 2, RWM}, /* ptmx */ {true, 'c', 136, -1, RWM}, /* pts, /dev/console */
 };
 
 void device_rules(struct arena *a, const struct spec_resources *r, struct device_rules *out)
 {
-	for (size_t i = 0; i < r->devices.n; i++)
-		*vec_add(a, out) = r->devices.v[i];
+	for (size_t i = 0; i < r->devices.n; i++) {
+		struct spec_device_rule rule = r->devices.v[i];
+
+		/* v1 takes "a" for everything, whatever the access. */
+		if (rule.type == 'a' && rule.access != RWM) {
+			rule.major = rule.minor = -1;
+			rule.type = 'b';
+			*vec_add(a, out) = rule;
+			rule.type = 'c';
+		}
+		*vec_add(a, out) = rule;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(defaults); i++)
 		*vec_add(a, out) = defaults[i];
+}
+
+static bool overlap(int64_t a, int64_t b)
+{
+	return a < 0 || b < 0 || a == b;
+}
+
+/* v1 takes an exception back only as it was given: a denial of a part of it, or
+ * of more, would be without effect. */
+int device_rules_check_v1(const struct device_rules *rules)
+{
+	for (size_t i = 0; i < rules->n; i++) {
+		const struct spec_device_rule *deny = &rules->v[i];
+
+		for (size_t k = i; !deny->allow && deny->type != 'a' && k-- > 0;) {
+			const struct spec_device_rule *allow = &rules->v[k];
+
+			/* "deny all" takes back all that came before. */
+			if (!allow->allow && allow->type == 'a')
+				break;
+			if (!allow->allow || (allow->type != 'a' && allow->type != deny->type) ||
+			    !overlap(allow->major, deny->major) ||
+			    !overlap(allow->minor, deny->minor) ||
+			    !(allow->access & deny->access) ||
+			    (allow->type == deny->type && allow->major == deny->major &&
+			     allow->minor == deny->minor))
+				continue;
+			fail(0,
+			     "linux.resources.devices[%zu]: a part of what [%zu] allows cannot be "
+			     "denied on cgroup v1",
+			     i, k);
+			return fail_hint("list what is allowed without it");
+		}
+	}
+	return 0;
 }
 
 static const char *number(struct arena *a, int64_t n)
@@ -146,6 +192,14 @@ static int detach(int cgroup, uint32_t id)
 
 	if (fd < 0)
 		return -1;
+	struct bpf_prog_info info = {0};
+	attr = (union bpf_attr){.info = {.bpf_fd = (uint32_t)fd,
+					 .info_len = sizeof(info),
+					 .info = (uint64_t)(uintptr_t)&info}};
+	if (bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) < 0)
+		return -1;
+	if (strcmp(info.name, PROGRAM_NAME) != 0)
+		return 0;
 	attr = (union bpf_attr){.target_fd = (uint32_t)cgroup,
 				.attach_bpf_fd = (uint32_t)fd,
 				.attach_type = BPF_CGROUP_DEVICE};
@@ -156,7 +210,7 @@ int device_attach(int cgroup, const struct device_rules *rules)
 {
 	size_t max = 16 + rules->n * 10;
 	_free_ struct bpf_insn *insns = calloc(max, sizeof(*insns));
-	char license[] = "Apache-2.0", log[4096] = "";
+	char license[] = "Apache-2.0";
 	uint32_t old[16];
 
 	if (!insns)
@@ -166,9 +220,7 @@ int device_attach(int cgroup, const struct device_rules *rules)
 			       .insns = (uint64_t)(uintptr_t)insns,
 			       .insn_cnt = (uint32_t)n,
 			       .license = (uint64_t)(uintptr_t)license,
-			       .log_buf = (uint64_t)(uintptr_t)log,
-			       .log_size = sizeof(log),
-			       .log_level = 1};
+			       .prog_name = PROGRAM_NAME};
 	_fd_ int prog = n > max ? -1 : bpf(BPF_PROG_LOAD, &attr);
 	if (prog < 0)
 		return fail(errno, "linux.resources.devices: cannot load the eBPF program");

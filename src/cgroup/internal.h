@@ -36,12 +36,22 @@ struct device_rules {
 	size_t n, cap;
 };
 void device_rules(struct arena *a, const struct spec_resources *r, struct device_rules *out);
+/* -1 with error where the controller of v1 could not do what they say. */
+int device_rules_check_v1(const struct device_rules *rules);
 const char *device_rule_text(struct arena *a, const struct spec_device_rule *rule);
 /* An eBPF program that answers like the v1 controller after "deny all" and the
  * rules in order; pure. The number of instructions. */
 size_t device_program(const struct device_rules *rules, struct bpf_insn *out, size_t max);
 int device_attach(int cgroup, const struct device_rules *rules);
 
+/* Is item one of a list with commas? */
+bool cgroup_in_list(const char *list, const char *item);
+/* 0, or -1 with error where processes are in it: another container's. */
+int cgroup_check_empty(const struct cgroup *cg);
+/* The error for one that is not. */
+int cgroup_fail_gone(const char *dir);
+/* Is the directory there and the one that create made? */
+bool cgroup_is_own(struct arena *a, const struct cgroup_hierarchy *h);
 /* The hierarchy that has a controller, or NULL. */
 const struct cgroup_hierarchy *cgroup_find(const struct cgroup *cg, const char *controller);
 /* The container's directory in a hierarchy. */

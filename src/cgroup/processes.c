@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "internal.h"
+#include "systemd.h"
 
 /* The longest anything here waits, with pauses from 1 to 100 ms. */
 enum { WAIT_MS = 10000 };
@@ -80,6 +80,11 @@ int cgroup_pids(const struct cgroup *cg, struct arena *a, pid_t **pids, size_t *
 {
 	struct pids p = {.a = a};
 
+	*pids = NULL;
+	*n = 0;
+	/* Gone, or another container's by now. */
+	if (!cgroup_is_own(a, any(cg)))
+		return 0;
 	if (walk(a, cgroup_dir(a, any(cg)), read_pids, &p) < 0)
 		return -1;
 	if (p.n > 1)
@@ -97,7 +102,7 @@ int cgroup_frozen(const struct cgroup *cg)
 	const struct cgroup_hierarchy *h = any(cg);
 	bool v2 = cg->mode == CGROUP_V2;
 
-	if (!v2 && !cgroup_find(cg, "freezer"))
+	if ((!v2 && !cgroup_find(cg, "freezer")) || !cgroup_is_own(a, h))
 		return 0;
 	char *text = file_read(
 		a, AT_FDCWD,
@@ -118,6 +123,8 @@ int cgroup_freeze(const struct cgroup *cg, bool freeze)
 		fail(0, "this host has no freezer controller");
 		return fail_hint("mount the freezer hierarchy");
 	}
+	if (!cgroup_is_own(a, any(cg)))
+		return cgroup_fail_gone(cgroup_dir(a, any(cg)));
 	const char *file = arena_printf(a, "%s/%s", cgroup_dir(a, any(cg)),
 					v2 ? "cgroup.freeze" : "freezer.state");
 	const char *value = v2 ? (freeze ? "1" : "0") : (freeze ? "FROZEN" : "THAWED");
@@ -157,6 +164,8 @@ int cgroup_kill(const struct cgroup *cg, int sig)
 	unsigned spent = 0;
 	size_t n;
 
+	if (!cgroup_is_own(a, any(cg)))
+		return 0;
 	if (sig != SIGKILL)
 		return signal_all(cg, sig, &n);
 	if (cg->mode == CGROUP_V2)
@@ -195,6 +204,8 @@ static void remove_parents(struct arena *a, const struct cgroup_hierarchy *h)
 	char *path = arena_strdup(a, h->path);
 	size_t top = h->made_from ? strlen(h->made_from) : strlen(path);
 
+	if (!h->made_from)
+		return;
 	for (char *slash; (slash = strrchr(path, '/')) && slash != path;) {
 		*slash = '\0';
 		if (strlen(path) < top || rmdir(arena_printf(a, "%s%s", h->mountpoint, path)) < 0)
@@ -202,19 +213,42 @@ static void remove_parents(struct arena *a, const struct cgroup_hierarchy *h)
 	}
 }
 
+/* A create that was killed had made the directory, perhaps, and not written down
+ * which it is. It is removed when it is empty, and stays when it is another's:
+ * the container's process does not outlive such a create for long. */
+static void remove_unknown(const char *dir)
+{
+	for (unsigned spent = 0; rmdir(dir) < 0 && errno == EBUSY && spent < WAIT_MS / 5;)
+		(void)pause_more(&spent);
+}
+
+static int delete_one(const struct cgroup *cg, struct arena *a, const struct cgroup_hierarchy *h,
+		      unsigned *spent)
+{
+	const char *dir = cgroup_dir(a, h);
+	bool own = cgroup_is_own(a, h), there = access(dir, F_OK) == 0;
+
+	if (h->path[strspn(h->path, "/")] == '\0')
+		return fail(EINVAL, "a cgroup without a path is not removed");
+	/* A scope whose cgroup is gone may be there still, as failed. */
+	if (cg->unit && (own || !there) && systemd_stop(cg) < 0)
+		return -1;
+	if (own && walk(a, dir, remove_dir, spent) < 0)
+		return -1;
+	if (!own && there && h->inode == 0 && h->made_from)
+		remove_unknown(dir);
+	if (own || !there || h->inode == 0)
+		remove_parents(a, h);
+	return 0;
+}
+
 int cgroup_delete(const struct cgroup *cg)
 {
 	_arena_ struct arena *a = arena_new();
 	unsigned spent = 0;
 
-	for (size_t i = 0; i < cg->h.n; i++) {
-		const struct cgroup_hierarchy *h = &cg->h.v[i];
-
-		if (h->path[strspn(h->path, "/")] == '\0')
-			return fail(EINVAL, "a cgroup without a path is not removed");
-		if (walk(a, cgroup_dir(a, h), remove_dir, &spent) < 0)
+	for (size_t i = 0; i < cg->h.n; i++)
+		if (delete_one(cg, a, &cg->h.v[i], &spent) < 0)
 			return -1;
-		remove_parents(a, h);
-	}
 	return 0;
 }

@@ -134,5 +134,9 @@ int cmd_check(struct arena *a, const struct options *o, int argc, char **argv, c
 	else
 		print_table(a, &f, isatty(STDOUT_FILENO));
 	facts_release(&s);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fail(errno, "cannot write to standard output");
+		return unusable();
+	}
 	return r > 0 ? CHECK_REFUSED : 0;
 }

@@ -40,6 +40,9 @@ verb_function cmd_create, cmd_run, cmd_start, cmd_state, cmd_kill, cmd_delete, c
 /* Exactly one argument, the id: parses rows and sets *id. As options_parse. */
 int options_id(struct arena *a, const char *usage, const struct option_row *rows, int argc,
 	       char **argv, const char **id);
+/* No argument at all. As options_parse. */
+int options_none(struct arena *a, const char *usage, const struct option_row *rows, int argc,
+		 char **argv);
 /* Writes the text to stdout; -1 with error where that fails. */
 int print_text(const char *text);
 

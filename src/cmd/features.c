@@ -89,7 +89,7 @@ int cmd_features(struct arena *a, const struct options *o, int argc, char **argv
 	const struct option_row rows[] = {{.kind = OPTION_END}};
 	const struct scmp_version *v = seccomp_version();
 	struct json_out *w = json_out_new(a, false);
-	int next, r = options_parse(a, "features", rows, argc, argv, &next);
+	int r = options_none(a, "features", rows, argc, argv);
 
 	(void)o;
 	(void)id;
@@ -122,7 +122,7 @@ int cmd_spec(struct arena *a, const struct options *o, int argc, char **argv, co
 		{"rootless", 0, OPTION_FLAG, &rootless, NULL},
 		{.kind = OPTION_END},
 	};
-	int next, r = options_parse(a, "spec [options]", rows, argc, argv, &next);
+	int r = options_none(a, "spec [options]", rows, argc, argv);
 
 	(void)o;
 	(void)id;

@@ -22,10 +22,17 @@ int cmd_kill(struct arena *a, const struct options *o, int argc, char **argv, co
 		return fail(0, "kill: needs a container id");
 	*id = argv[next++];
 	/* runc takes --all behind the id, too. */
-	for (; next < argc; next++) {
-		if (strcmp(argv[next], "--all") == 0 || strcmp(argv[next], "-a") == 0)
+	for (bool given = false; next < argc; next++) {
+		if (strcmp(argv[next], "--all") == 0 || strcmp(argv[next], "-a") == 0) {
 			all = true;
-		else if ((sig = signal_number(argv[next])) < 0)
+			continue;
+		}
+		if (given)
+			return fail(0, "kill: more than one signal: \"%s\"", argv[next]);
+		given = true;
+		/* 0 asks only whether the container is there, see kill(2). */
+		sig = strcmp(argv[next], "0") == 0 ? 0 : signal_number(argv[next]);
+		if (sig < 0)
 			return fail(0, "unknown signal \"%s\"", argv[next]);
 	}
 	return container_kill(o, *id, sig, all);

@@ -36,9 +36,16 @@ static const struct option_row *find(const struct option_row *rows, const char *
 
 static int set_flag(const struct option_row *row, const char *value)
 {
-	bool on = !value || strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
+	/* What Go's strconv.ParseBool takes. */
+	static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True"};
+	static const char *const no[] = {"0", "f", "F", "false", "FALSE", "False"};
+	bool on = !value, off = false;
 
-	if (!on && strcmp(value, "false") != 0 && strcmp(value, "0") != 0)
+	for (size_t i = 0; value && i < ARRAY_SIZE(yes); i++) {
+		on = on || strcmp(value, yes[i]) == 0;
+		off = off || strcmp(value, no[i]) == 0;
+	}
+	if (!on && !off)
 		return fail(EINVAL, "--%s: \"%s\" is not true or false", row->name, value);
 	if (row->out)
 		*(bool *)row->out = on;
@@ -52,7 +59,9 @@ static int set_value(struct arena *a, const struct option_row *row, const char *
 
 	switch (row->kind) {
 	case OPTION_STRING:
-		*(const char **)row->out = value;
+		/* Callers write "" for what they do not set. */
+		if (*value)
+			*(const char **)row->out = value;
 		return 0;
 	case OPTION_LIST:
 		strv_add(a, row->out, value);
@@ -89,8 +98,9 @@ int options_parse(struct arena *a, const char *usage, const struct option_row *r
 		const struct option_row *row = find(rows, name, n);
 		if (!row) {
 			fail(EINVAL, "unknown option %s", argv[i]);
-			return fail_hint("casemate %.*s --help lists the options",
-					 (int)strcspn(usage, " ["), usage);
+			return fail_hint("casemate %.*s%s--help lists the options",
+					 (int)strcspn(usage, " ["), usage,
+					 *usage == '[' ? "" : " ");
 		}
 		if (row->kind == OPTION_FLAG || row->kind == OPTION_IGNORED_FLAG) {
 			if (set_flag(row, value) < 0)
@@ -113,12 +123,32 @@ int options_id(struct arena *a, const char *usage, const struct option_row *rows
 
 	if (r != 0)
 		return r;
+	*id = next < argc ? argv[next] : NULL;
+	/* runc takes options behind the id, too. */
+	if (*id && next + 1 < argc && argv[next + 1][0] == '-') {
+		argc -= next;
+		argv += next;
+		r = options_parse(a, usage, rows, argc, argv, &next);
+		if (r != 0)
+			return r;
+		next--;
+		argc--;
+	}
 	if (argc - next != 1) {
 		fail(EINVAL, "%s: needs exactly one container id", argv[0]);
 		return fail_hint("casemate %s", usage);
 	}
-	*id = argv[next];
 	return 0;
+}
+
+int options_none(struct arena *a, const char *usage, const struct option_row *rows, int argc,
+		 char **argv)
+{
+	int next, r = options_parse(a, usage, rows, argc, argv, &next);
+
+	if (r == 0 && next < argc)
+		return fail(EINVAL, "%s: takes no argument \"%s\"", argv[0], argv[next]);
+	return r;
 }
 
 int print_text(const char *text)

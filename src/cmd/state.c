@@ -53,7 +53,7 @@ static int ids(struct arena *a, int root_fd, struct strv *out)
 	if (!d)
 		return fail(errno, "cannot read the state root");
 	while ((e = readdir(d)))
-		if (e->d_name[0] != '.')
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			strv_add(a, out, e->d_name);
 	if (out->n > 1)
 		qsort(out->v, out->n, sizeof(*out->v), by_name);
@@ -82,7 +82,7 @@ int cmd_list(struct arena *a, const struct options *o, int argc, char **argv, co
 	struct json_out *w = json_out_new(a, true);
 	struct strv names = {0};
 	size_t shown = 0;
-	int next, r = options_parse(a, "list [options]", rows, argc, argv, &next);
+	int r = options_none(a, "list [options]", rows, argc, argv);
 
 	(void)id;
 	if (r || check_format(format) < 0)
@@ -121,12 +121,15 @@ static int ps_table(struct arena *a, const pid_t *pids, size_t n, char **args)
 {
 	int out[2], column = -1, status = 0;
 	char line[8192];
+	const char *first = "";
 
 	if (pipe2(out, O_CLOEXEC) < 0)
 		return fail(errno, "pipe");
 	pid_t pid = fork();
 	if (pid == 0) {
 		dup2(out[1], STDOUT_FILENO);
+		/* Its complaint becomes ours, in one line. */
+		dup2(out[1], STDERR_FILENO);
 		execvp("ps", args);
 		_exit(127);
 	}
@@ -137,6 +140,8 @@ static int ps_table(struct arena *a, const pid_t *pids, size_t n, char **args)
 		return fail(errno, "cannot read from ps");
 	}
 	for (bool head = true; fgets(line, sizeof(line), f); head = false) {
+		if (head)
+			first = arena_strndup(a, line, strcspn(line, "\n"));
 		char *copy = arena_strdup(a, line), *save, *word = strtok_r(copy, " \t\n", &save);
 		int i = 0;
 
@@ -156,7 +161,7 @@ static int ps_table(struct arena *a, const pid_t *pids, size_t n, char **args)
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (column < 0 || !WIFEXITED(status) || WEXITSTATUS(status) == 127)
-		return fail(0, "ps: the ps program failed or has no PID column");
+		return fail(0, "ps: the ps program failed or has no PID column: %s", first);
 	return print_text("");
 }
 

@@ -10,24 +10,44 @@
 /* The single flags, as the JSON that they stand for. */
 static const struct {
 	const char *flag, *section, *key;
-	bool text;
+	enum { NUMBER, BYTES, TEXT } kind;
 } flags[] = {
-	{"blkio-weight", "blockIO", "weight", false},
-	{"cpu-period", "cpu", "period", false},
-	{"cpu-quota", "cpu", "quota", false},
-	{"cpu-burst", "cpu", "burst", false},
-	{"cpu-share", "cpu", "shares", false},
-	{"cpu-rt-period", "cpu", "realtimePeriod", false},
-	{"cpu-rt-runtime", "cpu", "realtimeRuntime", false},
-	{"cpu-idle", "cpu", "idle", false},
-	{"cpuset-cpus", "cpu", "cpus", true},
-	{"cpuset-mems", "cpu", "mems", true},
-	{"memory", "memory", "limit", false},
-	{"memory-reservation", "memory", "reservation", false},
-	{"memory-swap", "memory", "swap", false},
-	{"pids-limit", "pids", "limit", false},
+	{"blkio-weight", "blockIO", "weight", NUMBER},
+	{"cpu-period", "cpu", "period", NUMBER},
+	{"cpu-quota", "cpu", "quota", NUMBER},
+	{"cpu-burst", "cpu", "burst", NUMBER},
+	{"cpu-share", "cpu", "shares", NUMBER},
+	{"cpu-rt-period", "cpu", "realtimePeriod", NUMBER},
+	{"cpu-rt-runtime", "cpu", "realtimeRuntime", NUMBER},
+	{"cpu-idle", "cpu", "idle", NUMBER},
+	{"cpuset-cpus", "cpu", "cpus", TEXT},
+	{"cpuset-mems", "cpu", "mems", TEXT},
+	{"memory", "memory", "limit", BYTES},
+	{"memory-reservation", "memory", "reservation", BYTES},
+	{"memory-swap", "memory", "swap", BYTES},
+	{"pids-limit", "pids", "limit", NUMBER},
 };
 enum { FLAGS = sizeof(flags) / sizeof(flags[0]) };
+
+/* "64m", "1GiB", "512KB": powers of 1024, as runc has it. */
+static long long times_unit(long long v, char **end)
+{
+	static const char letters[] = "bkmgt";
+	const char *at = **end ? strchr(letters, **end | 0x20) : NULL;
+	long long r = v;
+
+	if (!at)
+		return v;
+	for (long i = 0; i < at - letters; i++)
+		if (__builtin_mul_overflow(r, 1024, &r))
+			return v;
+	(*end)++;
+	if (at > letters && (**end | 0x20) == 'i')
+		(*end)++;
+	if (at > letters && (**end | 0x20) == 'b')
+		(*end)++;
+	return r;
+}
 
 static const char *flags_json(struct arena *a, const char *values[FLAGS])
 {
@@ -44,7 +64,9 @@ static const char *flags_json(struct arena *a, const char *values[FLAGS])
 				continue;
 			errno = 0;
 			long long v = strtoll(values[i], &end, 10);
-			if (flags[i].text) {
+			if (flags[i].kind == BYTES && end != values[i] && v > 0)
+				v = times_unit(v, &end);
+			if (flags[i].kind == TEXT) {
 				json_out_str(w, flags[i].key, values[i]);
 			} else if (end == values[i] || *end || errno) {
 				fail(EINVAL, "--%s: \"%s\" is not a number", flags[i].flag,
@@ -70,6 +92,7 @@ static const char *read_resources(struct arena *a, const char *file)
 static int update(struct container *c, struct spec_resources *r)
 {
 	struct profile p;
+	struct findings f = {.arena = c->arena};
 	enum container_status st;
 
 	if (container_status(c, &st) < 0)
@@ -78,17 +101,15 @@ static int update(struct container *c, struct spec_resources *r)
 		return fail(0, "container not running");
 	if (!c->has_cgroup)
 		return fail(0, "cgroup not exist");
-	/* What create would not have given, update does not give. */
+	/* What create would not have given, update does not give. Engines send the
+	 * whole of the container's resources again, devices among them: where the
+	 * profile decides on devices, they stay as it decided. */
 	if (profile_load(c->arena, c->profile, &p) < 0)
 		return -1;
-	for (size_t i = 0; i < r->devices.n; i++)
-		if (r->devices.v[i].allow && p.action[RULE_DEVICES] != POLICY_OFF &&
-		    p.action[RULE_DEVICES] != POLICY_WARN)
-			return fail(0,
-				    "resources.devices[%zu]: refused by rule devices (profile %s): "
-				    "permission denied: "
-				    "a device would be added",
-				    i, p.name);
+	if (p.action[RULE_DEVICES] == POLICY_ENFORCE || p.action[RULE_DEVICES] == POLICY_DENY)
+		r->devices.n = 0;
+	if (policy_apply_update(&p, c->arena, r, &f) > 0)
+		return policy_fail(&p, &f);
 	return cgroup_update(&c->cgroup, r);
 }
 

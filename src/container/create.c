@@ -43,14 +43,14 @@ struct hook_context {
 	const struct spec *s;
 };
 
-static int run_hooks(void *ctx, enum hook_kind kind, pid_t pid, const struct hook_confine *confine)
+static int run_hooks(void *ctx, enum hook_kind kind, pid_t pid, const struct hook_exec *by)
 {
 	const struct hook_context *h = ctx;
 	_arena_ struct arena *a = arena_new();
 
 	if (h->s->hooks[kind].n == 0)
 		return 0;
-	return hooks_run(h->s, kind, hook_state(a, h->c, kind, pid), confine);
+	return hooks_run(h->s, kind, hook_state(a, h->c, kind, pid), by);
 }
 
 static void undo(struct container *c, struct plan *p, struct launch *l)
@@ -89,7 +89,8 @@ static int reserve(const struct options *o, struct container *c, struct plan *p,
 	c->oci_version = p->spec.oci_version;
 	c->annotations = p->spec.annotations;
 	if (!o->no_cgroups) {
-		if (cgroup_plan(&c->cgroup, p->arena, p->spec.cgroups_path, id) < 0)
+		if (cgroup_plan(&c->cgroup, p->arena, p->spec.cgroups_path, id, o->systemd_cgroup) <
+		    0)
 			return -1;
 		c->has_cgroup = true;
 	}
@@ -133,15 +134,11 @@ static int prepare(const struct options *o, const struct create_options *co, con
 
 	if (container_id_check(id) < 0)
 		return -1;
-	if (o->systemd_cgroup) {
-		fail(0, "--systemd-cgroup: the systemd cgroup driver is not supported by this "
-			"version");
-		return fail_hint("use the cgroupfs driver (Docker: native.cgroupdriver=cgroupfs)");
-	}
 	if (plan_read(p, co->bundle ? co->bundle : ".", co->config) < 0)
 		return -1;
 	if (!p->spec.has_process)
 		return fail(0, "process: is missing, there is nothing to start");
+	p->spec.id = id;
 	if (facts_gather(&p->spec, p->bundle_fd, p->bundle, o->root, true) < 0 ||
 	    plan_judge(p, o->profile) < 0 ||
 	    check_terminal(&p->spec.process, detach, console) < 0 ||

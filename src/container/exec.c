@@ -126,9 +126,13 @@ static int launch(const struct exec_options *eo, struct launch *l, int *status)
 		sandbox_abort(l);
 		return -1;
 	}
-	/* conmon takes a pid file for "the command ran". */
-	if (sandbox_go(l) < 0 || write_pid_file(eo->pid_file, l->pid) < 0)
+	/* conmon takes a pid file for "the command ran", none for "it did not". */
+	if (sandbox_go(l) < 0)
 		return -1;
+	if (write_pid_file(eo->pid_file, l->pid) < 0) {
+		sandbox_abort(l);
+		return -1;
+	}
 	*status = 0;
 	if (eo->detach)
 		return 0;
@@ -156,7 +160,7 @@ static int exec(const struct options *o, const struct exec_options *eo, struct c
 		return fail(0, "--cgroup: a cgroup below the container's is not supported by this "
 			       "version");
 	if (check_terminal(&process, eo->detach, console) < 0 ||
-	    preserved(o, &p, eo->preserve_fds, &l.preserve_fds) < 0 ||
+	    preserved(o, NULL, eo->preserve_fds, &l.preserve_fds) < 0 ||
 	    plan_filters(&p, c->root_fd) < 0)
 		return -1;
 	_fd_ int pidfd = container_pidfd(c);

@@ -15,6 +15,7 @@
 #include "casemate/error.h"
 #include "casemate/fd.h"
 #include "casemate/mountinfo.h"
+#include "casemate/path.h"
 
 static bool holds_socket(int dir)
 {
@@ -40,20 +41,93 @@ static bool holds_keys(int dir)
 	return false;
 }
 
-/* Every name of the source that the runtime can see. */
-static int gather_names(struct spec *s, struct source_facts *f, const struct mountinfo *mounts)
+/* The layers of an overlay are names, too: what is in one can be seen in it. */
+static void add_layers(struct arena *a, const struct mount_entry *e, const char *path,
+		       struct strv *names)
+{
+	char *options = arena_strdup(a, e->super), *save, *save2;
+	const char *inside = path + (strcmp(e->point, "/") == 0 ? 0 : strlen(e->point));
+
+	/* The runtime's own root: its layers are names of another place. */
+	if (strcmp(e->type, "overlay") != 0 || strcmp(e->point, "/") == 0)
+		return;
+	for (char *o = strtok_r(options, ",", &save); o; o = strtok_r(NULL, ",", &save)) {
+		char *list = strncmp(o, "lowerdir", 8) == 0 || strncmp(o, "upperdir", 8) == 0
+				     ? strchr(o, '=')
+				     : NULL;
+
+		for (char *l = list ? strtok_r(list + 1, ":", &save2) : NULL; l;
+		     l = strtok_r(NULL, ":", &save2))
+			if (*l == '/')
+				strv_add(a, names,
+					 path_clean(a, arena_printf(a, "%s%s", l, inside)));
+	}
+}
+
+static void add_names(struct arena *a, const struct mountinfo *mounts, const struct mount_entry *e,
+		      const char *path, struct strv *names)
+{
+	struct strv found = {0};
+
+	mountinfo_names(a, mounts, e, path, &found);
+	for (size_t i = 0; i < found.n; i++)
+		if (!strv_has(names, found.v[i]))
+			strv_add(a, names, found.v[i]);
+	add_layers(a, e, path, names);
+}
+
+/* The mount that an open file is in, or NULL: it is not one of the runtime's. */
+static const struct mount_entry *mount_of(int fd, const struct mountinfo *mounts, bool *is_root)
 {
 	struct statx st;
-	const struct mount_entry *at;
 
-	if (statx(f->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0 || !(st.stx_mask & STATX_MNT_ID))
-		return fail(errno, "statx");
-	at = mountinfo_find(mounts, (int)st.stx_mnt_id);
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0 || !(st.stx_mask & STATX_MNT_ID))
+		return NULL;
+	*is_root = st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+	return mountinfo_find(mounts, (int)st.stx_mnt_id);
+}
+
+/* Every name of the source that the runtime can see. */
+static void gather_names(struct spec *s, struct spec_mount *m, const struct mountinfo *mounts)
+{
+	struct source_facts *f = &m->src;
+	bool is_root;
+	const struct mount_entry *at = mount_of(f->fd, mounts, &is_root);
+
 	f->foreign = !at;
-	if (at)
-		mountinfo_names(s->arena, mounts, at, f->resolved, &f->names);
-	else
+	if (!at) {
 		strv_add(s->arena, &f->names, f->resolved);
+		return;
+	}
+	add_names(s->arena, mounts, at, f->resolved, &f->names);
+	strv_add(s->arena, &f->types, at->type);
+	for (size_t i = 0; m->opt.recursive && i < mounts->n; i++) {
+		const struct mount_entry *e = &mounts->v[i];
+
+		if (e == at || !path_is_below(e->point, f->resolved))
+			continue;
+		add_names(s->arena, mounts, e, e->point, &f->names);
+		strv_add(s->arena, &f->types, e->type);
+	}
+}
+
+static int gather_root(struct spec *s, const char *bundle, const struct mountinfo *mounts)
+{
+	_free_ char *real = realpath(
+		*s->root_path == '/' ? s->root_path
+				     : arena_printf(s->arena, "%s/%s", bundle, s->root_path),
+		NULL);
+	_fd_ int fd = real ? open(real, O_PATH | O_CLOEXEC) : -1;
+	const struct mount_entry *at = fd < 0 ? NULL : mount_of(fd, mounts, &s->root_is_mount);
+
+	/* Not there: create says so, in its own words. */
+	if (fd < 0)
+		return 0;
+	strv_add(s->arena, &s->own_paths, real);
+	if (at)
+		mountinfo_names(s->arena, mounts, at, real, &s->root_names);
+	else
+		strv_add(s->arena, &s->root_names, real);
 	return 0;
 }
 
@@ -79,8 +153,7 @@ static int gather_source(struct spec *s, struct spec_mount *m, int bundle_fd,
 		return fail(errno, "%s: cannot look at the source %s", m->place, m->source);
 	path[n] = '\0';
 	f->resolved = arena_strdup(s->arena, path);
-	if (gather_names(s, f, mounts) < 0)
-		return fail_in("%s", m->place);
+	gather_names(s, m, mounts);
 	if (S_ISDIR(f->st.st_mode)) {
 		f->holds_engine_socket = holds_socket(f->fd);
 		f->holds_key_folder = holds_keys(f->fd);
@@ -119,65 +192,62 @@ static int gather_namespace(struct spec_namespace *ns, size_t i, bool need)
 	return 0;
 }
 
-/* NULL where nobody but root can exchange the file behind path. */
-static const char *distrust(struct arena *a, const char *path)
+/* NULL where nobody but root can exchange the file behind path: every folder on
+ * the way is root's alone, also on the way of each symlink, so that what is found
+ * now is what is executed later. */
+static const char *distrust(struct arena *a, const char *path, unsigned links)
 {
-	_free_ char *real = realpath(path, NULL);
+	const char *at = "/", *rest = path;
+	char target[PATH_MAX];
 	struct stat st;
 
-	if (!real)
-		return arena_printf(a, "the hook's file cannot be found: %s", strerror(errno));
-	for (char *p = real + strlen(real);;) {
-		const char *part = *real ? real : "/";
+	for (;;) {
+		if (lstat(at, &st) < 0)
+			return arena_printf(a, "%s: %s", at, strerror(errno));
+		if (S_ISLNK(st.st_mode)) {
+			ssize_t n = readlink(at, target, sizeof(target) - 1);
 
-		if (stat(part, &st) < 0)
-			return arena_printf(a, "%s: %s", part, strerror(errno));
+			if (n < 0 || links == 0)
+				return arena_printf(a, "%s: %s", at,
+						    strerror(n < 0 ? errno : ELOOP));
+			target[n] = '\0';
+			const char *parent = arena_strndup(a, at, (size_t)(strrchr(at, '/') - at));
+			return distrust(a,
+					*target == '/'
+						? arena_printf(a, "%s/%s", target, rest)
+						: arena_printf(a, "%s/%s/%s", parent, target, rest),
+					links - 1);
+		}
 		if (st.st_uid != 0 || st.st_mode & 022)
-			return arena_printf(a, "%s can be changed by others than root", part);
-		if (p == real)
+			return arena_printf(a, "%s can be changed by others than root", at);
+		rest += strspn(rest, "/");
+		size_t n = strcspn(rest, "/");
+		if (n == 0)
 			return NULL;
-		while (p > real && *p != '/')
-			p--;
-		*p = '\0';
+		at = arena_printf(a, "%s/%.*s", strcmp(at, "/") == 0 ? "" : at, (int)n, rest);
+		rest += n;
 	}
-}
-
-static void add_own_path(struct spec *s, const char *path)
-{
-	_free_ char *real = realpath(path, NULL);
-
-	if (real)
-		strv_add(s->arena, &s->own_paths, real);
-}
-
-static int gather_mounts(struct spec *s, int bundle_fd, bool need)
-{
-	struct mountinfo mounts;
-	bool read = false;
-
-	for (size_t i = 0; i < s->mounts.n; i++) {
-		struct spec_mount *m = &s->mounts.v[i];
-
-		if (!m->opt.bind || m->opt.remount)
-			continue;
-		if (!read && mountinfo_read(s->arena, &mounts) < 0)
-			return -1;
-		read = true;
-		if (gather_source(s, m, bundle_fd, &mounts, need) < 0)
-			return -1;
-	}
-	return 0;
 }
 
 int facts_gather(struct spec *s, int bundle_fd, const char *bundle, const char *root, bool need)
 {
-	if (gather_mounts(s, bundle_fd, need) < 0)
+	_free_ char *real_bundle = realpath(bundle, NULL), *real_root = realpath(root, NULL);
+	struct mountinfo mounts;
+
+	if (mountinfo_read(s->arena, &mounts) < 0)
 		return -1;
-	add_own_path(s, bundle);
-	add_own_path(s, root);
-	add_own_path(s, *s->root_path == '/'
-				? s->root_path
-				: arena_printf(s->arena, "%s/%s", bundle, s->root_path));
+	s->state_root = arena_strdup(s->arena, real_root ? real_root : root);
+	if (real_bundle)
+		strv_add(s->arena, &s->own_paths, real_bundle);
+	if (gather_root(s, bundle, &mounts) < 0)
+		return -1;
+	for (size_t i = 0; i < s->mounts.n; i++) {
+		struct spec_mount *m = &s->mounts.v[i];
+
+		if (m->opt.bind && !m->opt.remount &&
+		    gather_source(s, m, bundle_fd, &mounts, need) < 0)
+			return -1;
+	}
 	for (size_t i = 0; i < s->namespaces.n; i++)
 		if (s->namespaces.v[i].path && gather_namespace(&s->namespaces.v[i], i, need) < 0)
 			return -1;
@@ -187,7 +257,7 @@ int facts_gather(struct spec *s, int bundle_fd, const char *bundle, const char *
 
 			/* Resolved inside the container, which nobody vouches for anyway. */
 			if (kind != HOOK_START_CONTAINER)
-				h->untrusted = distrust(s->arena, h->path);
+				h->untrusted = distrust(s->arena, h->path, 40);
 		}
 	return 0;
 }

@@ -63,6 +63,8 @@ static int start(struct container *c)
 		return -1;
 	if (st == STATUS_STOPPED)
 		return fail(0, "cannot start a container that has stopped");
+	if (st == STATUS_PAUSED)
+		return fail(0, "container paused");
 	if (st != STATUS_CREATED)
 		return fail(0, "cannot start an already running container");
 	if (start_go(c->dir_fd) < 0)
@@ -95,8 +97,8 @@ static int kill_one(struct container *c, int sig, bool all)
 
 	if (container_status(c, &st) < 0)
 		return -1;
-	if (all && c->has_cgroup)
-		return cgroup_kill(&c->cgroup, sig);
+	if (all && (c->has_cgroup || st == STATUS_STOPPED))
+		return c->has_cgroup ? cgroup_kill(&c->cgroup, sig) : 0;
 	if (st == STATUS_STOPPED)
 		return fail(0, "container not running: no such process");
 	_fd_ int pidfd = container_pidfd(c);
@@ -105,6 +107,9 @@ static int kill_one(struct container *c, int sig, bool all)
 	if (syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0)
 		return errno == ESRCH ? fail(0, "container not running: no such process")
 				      : fail(errno, "cannot send signal %d", sig);
+	/* A frozen process of cgroup v1 dies only when it is thawed. */
+	if (sig == SIGKILL && st == STATUS_PAUSED && c->cgroup.mode == CGROUP_V1)
+		return cgroup_freeze(&c->cgroup, false);
 	return 0;
 }
 
@@ -161,8 +166,15 @@ int container_delete(const struct options *o, const char *id, bool force)
 {
 	_arena_ struct arena *a = arena_new();
 	struct container c;
-	int r = container_open(&c, a, o->root, id, LOCK_HELD);
+	int r;
 
+	/* A command that holds the lock may be waiting for this container: killed
+	 * first, it lets go. */
+	if (force && container_open(&c, a, o->root, id, LOCK_NONE) == 0) {
+		(void)kill_and_wait(&c);
+		container_close(&c);
+	}
+	r = container_open(&c, a, o->root, id, LOCK_HELD);
 	if (r == 0) {
 		r = destroy(&c, force);
 	} else if (force && strcmp(error_last()->message, "container does not exist") == 0) {

@@ -168,7 +168,8 @@ int preserved(const struct options *o, struct plan *p, unsigned asked, unsigned 
 	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
 	unsigned long listen = 0;
 
-	if (pid && fds && strtol(pid, NULL, 10) == getpid())
+	/* They were given to the container, not to a process that joins it. */
+	if (p && pid && fds && strtol(pid, NULL, 10) == getpid())
 		listen = strtoul(fds, NULL, 10);
 	if (listen > 4096 || asked > 4096)
 		return fail(EINVAL, "--preserve-fds: too many descriptors");

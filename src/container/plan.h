@@ -31,6 +31,7 @@ int connect_socket(const char *flag, const char *path);
 int send_pidfd(const char *path, int pidfd);
 int write_pid_file(const char *path, pid_t pid);
 int check_terminal(const struct spec_process *p, bool detach, const char *console_socket);
+/* p: whose environment gets LISTEN_FDS; NULL: exec, which has none. */
 int preserved(const struct options *o, struct plan *p, unsigned asked, unsigned *n);
 
 /* Kills what is left of a container, removes its cgroup and state, and runs

@@ -20,17 +20,15 @@
 /* Also how a folder is recognised as ours: engines share the root with other
  * runtimes. */
 #define STATE "casemate.json"
-enum { STATE_MAX = 1 << 20 };
+enum { STATE_MAX = 1 << 20, LOCK_TRIES = 1000 };
 
 const char *const container_status_names[5] = {"creating", "created", "running", "paused",
 					       "stopped"};
 
 int state_root_open(const char *path, bool make)
 {
-	struct stat st;
+	struct stat st, host;
 
-	if (strcmp(path, "/") == 0)
-		return fail(EINVAL, "--root: / cannot be the state root");
 	if (make) {
 		char *copy = strdup(path);
 		_free_ char *owned = copy;
@@ -46,7 +44,11 @@ int state_root_open(const char *path, bool make)
 	_fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return fail(errno, "--root: cannot open %s", path);
-	if (fstat(fd, &st) < 0 || st.st_uid != geteuid() || st.st_mode & 022) {
+	if (fstat(fd, &st) < 0 || stat("/", &host) < 0)
+		return fail(errno, "--root: %s", path);
+	if (st.st_dev == host.st_dev && st.st_ino == host.st_ino)
+		return fail(EINVAL, "--root: %s is /, which cannot be the state root", path);
+	if (st.st_uid != geteuid() || st.st_mode & 022) {
 		fail(EPERM, "--root: %s can be changed by others", path);
 		return fail_hint("it must belong to you and be writable by nobody else");
 	}
@@ -65,14 +67,19 @@ static int fail_missing(void)
 
 /* Takes the lock, and makes sure that the folder still has its name: a delete
  * may have removed it while we waited. */
-static int lock(struct container *c, bool wait)
+static int lock(struct container *c)
 {
+	const struct timespec pause = {.tv_nsec = 10000000};
 	struct stat held, named;
 
-	while (flock(c->dir_fd, LOCK_EX | (wait ? 0 : LOCK_NB)) < 0)
-		if (errno != EINTR)
-			return fail(errno == EWOULDBLOCK ? EAGAIN : errno,
-				    "another command is working on the container");
+	/* Bounded: a hook of another command may never end. */
+	for (unsigned tries = 0; flock(c->dir_fd, LOCK_EX | LOCK_NB) < 0; tries++) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return fail(errno, "cannot lock the container");
+		if (tries == LOCK_TRIES)
+			return fail(0, "another command is working on the container");
+		nanosleep(&pause, NULL);
+	}
 	if (fstat(c->dir_fd, &held) < 0 ||
 	    fstatat(c->root_fd, c->id, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    held.st_ino != named.st_ino || held.st_dev != named.st_dev)
@@ -139,7 +146,7 @@ int container_reserve(struct container *c, struct arena *a, const char *root, co
 	c->created = arena_strdup(a, text);
 	c->bundle = c->rootfs = c->profile = "";
 	c->oci_version = SPEC_VERSION_MAX;
-	if (c->dir_fd < 0 || lock(c, true) < 0 || container_save(c) < 0) {
+	if (c->dir_fd < 0 || lock(c) < 0 || container_save(c) < 0) {
 		struct error e = *error_last();
 
 		container_remove(c);
@@ -179,6 +186,7 @@ static int parse_state(struct container *c, const char *text, size_t len)
 	struct json *o = json_parse(c->arena, text, len), *annotations, *cgroup;
 	int64_t pid = 0;
 
+	c->annotations.n = 0;
 	if (!o || json_str(o, "ociVersion", "ociVersion", true, &c->oci_version) < 0 ||
 	    json_int(o, "pid", "pid", 0, INT32_MAX, NULL, &pid) < 0 ||
 	    json_uint(o, "startTime", "startTime", UINT64_MAX, NULL, &c->start_time) < 0 ||
@@ -232,7 +240,7 @@ int container_open(struct container *c, struct arena *a, const char *root, const
 	if (mode == LOCK_NONE)
 		return 0;
 	/* What was read before the lock was ours may be old. */
-	return lock(c, true) < 0 ? -1 : read_state(c);
+	return lock(c) < 0 ? -1 : read_state(c);
 }
 
 int container_remove(struct container *c)
@@ -299,14 +307,14 @@ int container_status(const struct container *c, enum container_status *status)
 		*status = is_locked(c) ? STATUS_CREATING : STATUS_STOPPED;
 	else if (!is_alive(c))
 		*status = STATUS_STOPPED;
-	else if (start_pending(c->dir_fd))
-		*status = STATUS_CREATED;
 	else {
 		int frozen = c->has_cgroup ? cgroup_frozen(&c->cgroup) : 0;
 
 		if (frozen < 0)
 			return -1;
-		*status = frozen ? STATUS_PAUSED : STATUS_RUNNING;
+		*status = frozen		     ? STATUS_PAUSED
+			  : start_pending(c->dir_fd) ? STATUS_CREATED
+						     : STATUS_RUNNING;
 	}
 	return 0;
 }

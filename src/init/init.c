@@ -4,13 +4,13 @@
  * never the image of a process that the container can see (CVE-2019-5736). It
  * has no library: static, a few hundred bytes, nothing to open.
  *
- * argv: the report descriptor's number, the path to execute, then the
+ * argv: the report descriptor's number ("": none), the path to execute, then the
  * program's own argv. On failure the errno value and the path are written to
  * the report descriptor, which an execve that succeeds closes.
  */
 #include <asm/unistd.h>
 
-enum { FD_CLOEXEC_ = 1, F_SETFD_ = 2 };
+enum { FD_CLOEXEC_ = 1, F_SETFD_ = 2, FIOCLEX_ = 0x5451 };
 
 struct iovec {
 	const void *base;
@@ -47,13 +47,18 @@ __attribute__((used)) _Noreturn void begin(long *stack)
 {
 	long argc = stack[0];
 	char **argv = (char **)(stack + 1), **envp = argv + argc + 1;
-	long report = 0;
+	long report = -1;
 
 	if (argc >= 3) {
 		for (const char *p = argv[0]; *p; p++)
-			report = report * 10 + (*p - '0');
-		call3(__NR_fcntl, report, F_SETFD_, FD_CLOEXEC_);
-		long r = call3(__NR_execve, (long)argv[1], (long)(argv + 2), (long)envp);
+			report = (report < 0 ? 0 : report * 10) + (*p - '0');
+		/* A filter may deny the one or the other; left open, the descriptor would
+		 * be the program's, and the runtime would wait for it. */
+		long r = report < 0 ? 0 : call3(__NR_fcntl, report, F_SETFD_, FD_CLOEXEC_);
+		if (r != 0)
+			r = call3(__NR_ioctl, report, FIOCLEX_, 0);
+		if (r == 0)
+			r = call3(__NR_execve, (long)argv[1], (long)(argv + 2), (long)envp);
 		int errnum = (int)-r;
 		unsigned long n = 0;
 

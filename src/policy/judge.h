@@ -23,6 +23,7 @@ bool found_default(struct judge *j, const char *place, const char *message, cons
 void found_request(struct judge *j, const char *place, const char *message, const char *value,
 		   const char *hint);
 
+int policy_refusals(const struct findings *f);
 void make_readonly(struct spec_mount *m);
 uint64_t default_capabilities(void); /* those that engines give every container */
 const char *capability_list(struct arena *a, uint64_t set);

@@ -97,7 +97,7 @@ void found_request(struct judge *j, const char *place, const char *message, cons
 					   .effect = refuse ? FINDING_REFUSED : FINDING_WARNED});
 }
 
-static int refusals(const struct findings *f)
+int policy_refusals(const struct findings *f)
 {
 	int n = 0;
 
@@ -114,7 +114,7 @@ int policy_apply(const struct profile *p, struct spec *s, struct findings *f)
 		if (policy_rules[rule].apply && j.action != POLICY_OFF)
 			policy_rules[rule].apply(&j, s);
 	}
-	return refusals(f);
+	return policy_refusals(f);
 }
 
 /* The rules on a process look at nothing but the process and the container's
@@ -141,7 +141,7 @@ int policy_apply_exec(const struct profile *p, const struct spec *s, struct spec
 		policy_rules[rules[i]].apply(&j, &copy);
 	}
 	*process = copy.process;
-	return refusals(f);
+	return policy_refusals(f);
 }
 
 int policy_fail(const struct profile *p, const struct findings *f)

@@ -36,9 +36,15 @@ void rule_namespaces(struct judge *j, struct spec *s)
 						 "remove %s, or choose a profile without this rule",
 						 option)
 				       : "add the namespace");
-		else if (ns->path && !strv_has(&j->p->namespaces_join, name))
+	}
+	/* Every type, also those that a container need not have. */
+	for (size_t i = 0; i < s->namespaces.n; i++) {
+		const struct spec_namespace *ns = &s->namespaces.v[i];
+		const char *name = namespace_name(ns->type);
+
+		if (ns->path && !ns->is_host && !strv_has(&j->p->namespaces_join, name))
 			found_request(
-				j, "linux.namespaces",
+				j, arena_printf(j->a, "linux.namespaces[%zu]", i),
 				arena_printf(j->a,
 					     "another container's %s namespace would be joined",
 					     name),
@@ -63,6 +69,31 @@ static void judge_maps(struct judge *j, const char *place, const struct id_maps 
 				      "map a range that is no user's on the host");
 }
 
+static bool same_maps(const struct id_maps *a, const struct id_maps *b)
+{
+	if (!b || a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (a->v[i].container != b->v[i].container || a->v[i].host != b->v[i].host ||
+		    a->v[i].size != b->v[i].size)
+			return false;
+	return true;
+}
+
+/* On an idmapped mount "containerID" is the id on the disk: with 0 among them the
+ * container makes files of the host's root, setuid ones too. That is how volumes
+ * work where the container has a user namespace with the same maps, else not. */
+static void judge_idmap(struct judge *j, const struct spec_mount *m, const char *key,
+			const struct id_maps *maps, const struct id_maps *own)
+{
+	for (size_t i = 0; i < maps->n; i++)
+		if (maps->v[i].container == 0 && !same_maps(maps, own))
+			found_request(j, arena_printf(j->a, "%s.%s[%zu]", m->place, key, i),
+				      "files of the host's root would be the container's",
+				      "containerID 0",
+				      "leave 0 out, or give the container's own mappings");
+}
+
 void rule_user_namespace(struct judge *j, struct spec *s)
 {
 	const struct spec_namespace *ns = spec_namespace(s, CLONE_NEWUSER);
@@ -72,6 +103,12 @@ void rule_user_namespace(struct judge *j, struct spec *s)
 			      ns->path, "remove the path and give mappings");
 	judge_maps(j, "linux.uidMappings", &s->uid_maps);
 	judge_maps(j, "linux.gidMappings", &s->gid_maps);
+	for (size_t i = 0; i < s->mounts.n; i++) {
+		const struct spec_mount *m = &s->mounts.v[i];
+
+		judge_idmap(j, m, "uidMappings", &m->uid_maps, ns ? &s->uid_maps : NULL);
+		judge_idmap(j, m, "gidMappings", &m->gid_maps, ns ? &s->gid_maps : NULL);
+	}
 }
 
 /* --- seccomp ----------------------------------------------------------- */
@@ -236,10 +273,38 @@ void rule_sysctl(struct judge *j, struct spec *s)
 
 /* --- resources --------------------------------------------------------- */
 
+/* What unified says has the last word over what the rule put in. */
+static void judge_unified(struct judge *j, const struct kv *kv, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((strcmp(kv[i].key, "pids.max") == 0 && j->p->pids_limit.set &&
+		     strncmp(kv[i].value, "max", 3) == 0) ||
+		    (strcmp(kv[i].key, "memory.max") == 0 && j->p->memory_limit.set &&
+		     strncmp(kv[i].value, "max", 3) == 0))
+			found_request(j,
+				      arena_printf(j->a, "linux.resources.unified[%s]", kv[i].key),
+				      "there would be no limit", kv[i].value, "give a number");
+}
+
+int policy_apply_update(const struct profile *p, struct arena *a, const struct spec_resources *r,
+			struct findings *f)
+{
+	struct judge j = {p, f, a, RULE_RESOURCES, p->action[RULE_RESOURCES]};
+	const char *hint = "give a number, or change the profile";
+
+	if (p->pids_limit.set && r->pids_limit.set && r->pids_limit.v <= 0)
+		found_request(&j, "resources.pids.limit", "there would be no limit", NULL, hint);
+	if (p->memory_limit.set && r->memory.limit.set && r->memory.limit.v < 0)
+		found_request(&j, "resources.memory.limit", "there would be no limit", NULL, hint);
+	judge_unified(&j, r->unified.v, r->unified.n);
+	return policy_refusals(f);
+}
+
 void rule_resources(struct judge *j, struct spec *s)
 {
 	struct opt_i64 *pids = &s->resources.pids_limit, *memory = &s->resources.memory.limit;
 
+	judge_unified(j, s->resources.unified.v, s->resources.unified.n);
 	/* Engines send 0 and -1 for "no limit was asked for". */
 	if (j->p->pids_limit.set && (!pids->set || pids->v <= 0) &&
 	    found_default(j, "linux.resources.pids.limit", "the number of processes has no limit",

@@ -52,6 +52,10 @@ static void require(struct judge *j, struct spec_mount *m)
 	}
 	uint64_t want = wanted_flags(j, m);
 	uint64_t missing = want & ~m->opt.attr_set;
+
+	/* A recursive bind needs them all the way down. */
+	if (m->opt.recursive)
+		missing |= want & (~m->opt.rec_attr_set | m->opt.rec_attr_clear);
 	bool sub_rw = m->opt.recursive && m->opt.attr_set & MOUNT_ATTR_RDONLY &&
 		      !(m->opt.rec_attr_set & MOUNT_ATTR_RDONLY);
 
@@ -174,14 +178,16 @@ void rule_dev(struct judge *j, struct spec *s)
 {
 	static const char *const dev[] = {"nosuid", "strictatime", "mode=755", "size=65536k", NULL};
 	static const char *const pts[] = {"nosuid", "noexec", "ptmxmode=0666", "mode=0620", NULL};
-	struct spec_mount *m = find_mount(s, "/dev");
 
-	if (m && !is_type(m, "tmpfs")) {
-		found_request(j, m->place, "/dev is not a fresh tmpfs", m->type ? m->type : "bind",
-			      "remove the mount");
-		return;
+	for (size_t i = 0; i < s->mounts.n; i++) {
+		const struct spec_mount *m = &s->mounts.v[i];
+
+		if (same_path(m->destination, "/dev") && !m->opt.remount && !is_type(m, "tmpfs"))
+			found_request(j, m->place, "/dev is not a fresh tmpfs",
+				      m->type ? m->type : "bind", "remove the mount");
 	}
-	if (!m && found_default(j, "mounts", "/dev would be the image's own", "none", "tmpfs")) {
+	if (!find_mount(s, "/dev") &&
+	    found_default(j, "mounts", "/dev would be the image's own", "none", "tmpfs")) {
 		insert(s, 0, "/dev", "tmpfs", dev);
 		if (!find_mount(s, "/dev/pts"))
 			insert(s, 1, "/dev/pts", "devpts", pts);

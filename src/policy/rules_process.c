@@ -10,10 +10,12 @@ void rule_user_nonroot(struct judge *j, struct spec *s)
 {
 	struct spec_process *p = &s->process;
 	const struct spec_namespace *user = spec_namespace(s, CLONE_NEWUSER);
+	/* One that is joined may map the host's root; a new one's maps are judged. */
+	bool own = user && !user->path;
 	const char *gid = arena_printf(j->a, "%u", j->p->fallback.gid);
 	size_t n = 0;
 
-	if (!s->has_process || (j->p->root_in_userns && user && !user->is_host))
+	if (!s->has_process || (j->p->root_in_userns && own))
 		return;
 	if (p->uid == 0 && found_default(j, "process.user.uid", "the container would run as root",
 					 "0", arena_printf(j->a, "%u", j->p->fallback.uid)))

@@ -25,7 +25,8 @@ struct spec_caps caps_grantable(const struct spec_caps *want)
 	c.bounding &= have;
 	c.permitted &= have;
 	c.effective &= c.permitted;
-	c.inheritable &= have;
+	/* capset(2): what is inheritable must be in the bounding set. */
+	c.inheritable &= have & c.bounding;
 	c.ambient &= c.permitted & c.inheritable;
 	if (c.bounding != want->bounding || c.permitted != want->permitted ||
 	    c.effective != want->effective || c.inheritable != want->inheritable ||
@@ -48,6 +49,18 @@ int caps_drop_bounding(struct setup *s, uint64_t keep)
 		return fail(errno, "process.capabilities.bounding: cannot drop capability %d", cap);
 	}
 	return 0;
+}
+
+int caps_raise(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
+
+	if (get(data) < 0)
+		return -1;
+	for (int i = 0; i < 2; i++)
+		data[i].effective = data[i].permitted;
+	return syscall(SYS_capset, &head, data) < 0 ? fail(errno, "capset") : 0;
 }
 
 int caps_set(const struct spec_caps *c)

@@ -60,7 +60,7 @@ static int container_hooks(struct setup *s)
  * more than the program that it runs before. */
 static int start_hooks(struct setup *s)
 {
-	const struct hook_confine c = {confine_hook, s};
+	const struct hook_exec c = {hook_exec, s};
 
 	return has_hooks(s, HOOK_START_CONTAINER)
 		       ? s->l->hooks(s->l->hooks_ctx, HOOK_START_CONTAINER, getpid(), &c)

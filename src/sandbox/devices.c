@@ -123,8 +123,19 @@ static int make_node(struct setup *s, const struct spec_device *d)
 	return 0;
 }
 
+/* A /dev of the host's is as the host has it: nothing is made in there. */
+static bool binds_dev(const struct spec *s)
+{
+	for (size_t i = 0; i < s->mounts.n; i++)
+		if (s->mounts.v[i].opt.bind && strcmp(s->mounts.v[i].destination, "/dev") == 0)
+			return true;
+	return false;
+}
+
 int devices_make(struct setup *s)
 {
+	if (binds_dev(s->spec))
+		return 0;
 	for (size_t i = 0; i < devices_count(s->spec); i++) {
 		const struct spec_device *d = device(s, i);
 

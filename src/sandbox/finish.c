@@ -58,12 +58,16 @@ static int set_ids(struct setup *s)
 	return 0;
 }
 
-static int load_filters(struct setup *s)
+static int load_filter(const struct seccomp_program *p)
 {
-	/* The fixed one first: the config's may deny seccomp(2). */
-	if (s->l->fixed && seccomp_install(s->l->fixed) < 0)
+	if (!p || p->n == 0)
+		return 0;
+	if (seccomp_install(p) < 0)
 		return -1;
-	return s->l->filter ? seccomp_install(s->l->filter) : 0;
+	/* -1: a filter does not let it be asked; 0 would be a lie of the load. */
+	return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0
+		       ? fail(0, "verify: no seccomp filter is there")
+		       : 0;
 }
 
 /* Only 0 to 2, what --preserve-fds names, and the report stay open. */
@@ -87,43 +91,64 @@ static int close_descriptors(struct setup *s)
 	return 0;
 }
 
-static int execute(struct setup *s)
+static int execute(struct setup *s, char *const argv[], char *const envp[])
 {
 	char path[64];
 
 	/* The image of this process becomes casemate-init before anything of the
 	 * container's runs, so nothing there ever sees the runtime's binary. */
-	syscall(SYS_execveat, s->init, "", s->argv, s->envp, AT_EMPTY_PATH);
+	syscall(SYS_execveat, s->init, "", argv, envp, AT_EMPTY_PATH);
 	int e = errno;
 	/* A config's filter may have denied execveat. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->init);
-	execve(path, s->argv, s->envp);
+	execve(path, argv, envp);
 	return fail(e, "cannot execute casemate-init");
 }
 
-/* Takes away, for good, what is not the program's; filters last. */
-static int confine(struct setup *s, const struct spec_caps *caps)
+/* Takes away, for good, what is not the program's. look: at what is there then;
+ * a hook's process is a copy that takes the same way unlooked at. */
+static int confine(struct setup *s, const struct spec_caps *caps, bool look)
 {
 	const struct spec_process *p = s->process;
 
-	/* Without no_new_privs a filter needs CAP_SYS_ADMIN, which goes below. */
-	if (!p->no_new_privileges && load_filters(s) < 0)
-		return -1;
 	/* The bounding set needs CAP_SETPCAP, so it goes while all are there. */
-	if (caps_drop_bounding(s, caps->bounding) < 0 || set_ids(s) < 0 || caps_set(caps) < 0)
+	if (caps_drop_bounding(s, caps->bounding) < 0 || set_ids(s) < 0)
 		return -1;
-	if (p->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	/* Without no_new_privs a filter needs CAP_SYS_ADMIN: before that goes, and
+	 * after the ids, which no filter of config.json shall pretend to set. */
+	if (!p->no_new_privileges &&
+	    (caps_raise() < 0 || load_filter(s->l->fixed) < 0 || load_filter(s->l->filter) < 0))
+		return -1;
+	if (caps_set(caps) < 0)
+		return -1;
+	if (p->no_new_privileges && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0))
 		return fail(errno, "process.noNewPrivileges");
-	/* Last, so that the filter need not allow any step above. */
-	return p->no_new_privileges ? load_filters(s) : 0;
+	if (p->no_new_privileges && load_filter(s->l->fixed) < 0)
+		return -1;
+	if (look && verify(s, caps) < 0)
+		return -1;
+	/* Last, so that the config's filter need not allow any step above. */
+	return p->no_new_privileges ? load_filter(s->l->filter) : 0;
 }
 
-int confine_hook(void *ctx)
+int hook_exec(void *ctx, const struct spec_hook *h)
 {
 	struct setup *s = ctx;
 	struct spec_caps caps = caps_grantable(&s->process->caps);
+	struct strv argv = {0};
+	static char *const none[] = {NULL};
 
-	return confine(s, &caps);
+	/* By casemate-init, as the program: "#!/proc/self/exe" in the image must not
+	 * lead to the runtime's binary. It reports to nobody: the hook fails. */
+	strv_add(s->spec->arena, &argv, "");
+	strv_add(s->spec->arena, &argv, h->path);
+	for (size_t i = 0; i < h->args.n; i++)
+		strv_add(s->spec->arena, &argv, h->args.v[i]);
+	if (h->args.n == 0)
+		strv_add(s->spec->arena, &argv, h->path);
+	if (confine(s, &caps, false) < 0)
+		return -1;
+	return execute(s, argv.v, h->env.n ? h->env.v : none);
 }
 
 int finish(struct setup *s)
@@ -135,7 +160,7 @@ int finish(struct setup *s)
 	if (s->spec->has_personality && personality(s->spec->personality) < 0)
 		return fail(errno, "linux.personality");
 	if (new_keyring(s) < 0 || enter_cwd(s) < 0 || close_descriptors(s) < 0 ||
-	    confine(s, &caps) < 0 || verify(s, &caps) < 0)
+	    confine(s, &caps, true) < 0)
 		return -1;
-	return execute(s);
+	return execute(s, s->argv, s->envp);
 }

@@ -23,7 +23,6 @@
 /* A mount as the parent made it ready: detached trees, inherited by the child. */
 struct ready_mount {
 	int fd;	      /* -1: the child makes the file system itself */
-	int *parts;   /* cgroup v1: one tree a hierarchy */
 	bool late_ro; /* read-only once everything inside it is made */
 	int attached; /* O_PATH of what was attached, for late_ro; -1 */
 };
@@ -99,12 +98,13 @@ int program_find(struct setup *s);
 int start_accept(struct setup *s);
 int finish(struct setup *s);
 /* For a startContainer hook's process, ctx is the setup: takes from it what the
- * program will not have either. */
-int confine_hook(void *ctx);
+ * program will not have either, and executes the hook's file. Returns only -1. */
+int hook_exec(void *ctx, const struct spec_hook *h);
 int lsm_open(struct setup *s);
 int lsm_set(struct setup *s);
 int caps_drop_bounding(struct setup *s, uint64_t keep);
 int caps_set(const struct spec_caps *c);
+int caps_raise(void); /* what is permitted is effective again */
 struct spec_caps caps_grantable(const struct spec_caps *want);
 int verify_open(struct setup *s);
 int verify(struct setup *s, const struct spec_caps *caps);
@@ -113,6 +113,8 @@ int verify(struct setup *s, const struct spec_caps *caps);
 int mount_attach(int tree, int dest);
 int mount_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation);
 int fs_make(const struct spec_mount *m, const char *label, int dest);
+/* remount: new options of the file system that is mounted at dest. */
+int fs_change(const struct spec_mount *m, int dest);
 int copy_up(int from, int to);
 
 #endif

@@ -121,7 +121,8 @@ static pid_t clone_child(struct setup *s, unsigned long long flags)
 				     .exit_signal = SIGCHLD};
 	_fd_ int cgroup = -1;
 
-	if (l->cgroup) {
+	/* A scope of systemd's is made around the process, later. */
+	if (l->cgroup && !(l->cgroup->unit && l->container_pidfd < 0)) {
 		cgroup = cgroup_fd(l->cgroup);
 		if (cgroup < 0 && errno)
 			return -1;
@@ -166,6 +167,9 @@ static int set_up_child(struct setup *s)
 
 	if (l->container_pidfd < 0 && has_user_namespace(spec) && !joins_user_namespace(spec) &&
 	    ids_write_maps(s->proc, l->pid, &spec->uid_maps, &spec->gid_maps) < 0)
+		return -1;
+	if (l->container_pidfd < 0 && l->cgroup &&
+	    cgroup_adopt(l->cgroup, l->pid, &spec->resources) < 0)
 		return -1;
 	if (wants_delegation(spec) && l->container_pidfd < 0 && l->cgroup &&
 	    cgroup_delegate(l->cgroup, ids_host(spec, 0)) < 0)
@@ -291,12 +295,7 @@ static void release(struct setup *s)
 	cleanup_fd(&s->init);
 	cleanup_fd(&s->root);
 	for (size_t i = 0; s->mounts && i < s->spec->mounts.n; i++) {
-		const struct ready_mount *r = &s->mounts[i];
-
-		for (size_t j = 0; r->parts && j < s->l->cgroup->h.n; j++)
-			cleanup_fd(&r->parts[j]);
-		if (!r->parts && r->fd >= 0)
-			close(r->fd);
+		cleanup_fd(&s->mounts[i].fd);
 	}
 	for (size_t i = 0; s->devices && i < devices_count(s->spec); i++)
 		cleanup_fd(&s->devices[i]);

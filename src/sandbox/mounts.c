@@ -26,9 +26,12 @@ static bool is_cgroup(const struct spec_mount *m)
  * for both depths, so the mount's own options come after the recursive ones. */
 static int set_flags(const struct mount_options *o, int fd, uint64_t not_yet)
 {
-	unsigned long propagation = o->propagation ? o->propagation : MS_PRIVATE;
+	/* Out of the host's peer groups all the way down, slaves still hear it. */
+	unsigned long first = o->propagation == MS_SLAVE ? MS_SLAVE : MS_PRIVATE;
 
-	if (mount_attr(fd, o->recursive || o->propagation_rec, 0, 0, propagation) < 0 ||
+	if (mount_attr(fd, o->recursive || o->propagation_rec, 0, 0,
+		       o->propagation_rec ? o->propagation : first) < 0 ||
+	    mount_attr(fd, false, 0, 0, o->propagation) < 0 ||
 	    mount_attr(fd, true, o->rec_attr_set, o->rec_attr_clear, 0) < 0 ||
 	    mount_attr(fd, false, o->attr_set & ~not_yet, o->attr_clear, 0) < 0)
 		return fail(errno, "cannot set the options of the mount");
@@ -38,12 +41,20 @@ static int set_flags(const struct mount_options *o, int fd, uint64_t not_yet)
 static int idmap(struct setup *s, const struct spec_mount *m, int fd)
 {
 	bool own = m->uid_maps.n > 0;
-	_fd_ int userns = ids_userns_fd(s->proc, own ? &m->uid_maps : &s->spec->uid_maps,
-					own ? &m->gid_maps : &s->spec->gid_maps);
-	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (unsigned)userns};
+	const struct spec_namespace *user = spec_namespace(s->spec, CLONE_NEWUSER);
+	_fd_ int userns = -1;
 
+	if (!own && user && user->path)
+		userns = fcntl(user->fd, F_DUPFD_CLOEXEC, 3);
+	else if (own || has_user_namespace(s->spec))
+		userns = ids_userns_fd(s->proc, own ? &m->uid_maps : &s->spec->uid_maps,
+				       own ? &m->gid_maps : &s->spec->gid_maps);
+	else
+		return fail(0, "idmap: needs uidMappings and gidMappings, of the mount or of the "
+			       "container");
 	if (userns < 0)
 		return -1;
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (unsigned)userns};
 	if (mount_setattr(fd, "", AT_EMPTY_PATH | (m->opt.idmap_rec ? AT_RECURSIVE : 0), &attr,
 			  sizeof(attr)) < 0) {
 		fail(errno, "the source cannot be idmapped");
@@ -67,33 +78,6 @@ static int prepare_bind(struct setup *s, const struct spec_mount *m, struct read
 	return 0;
 }
 
-/* The container sees its own cgroup and what is below it, as a bind of the
- * host's: the same with and without a cgroup namespace. */
-static int prepare_cgroup(struct setup *s, const struct spec_mount *m, struct ready_mount *r)
-{
-	const struct cgroup *cg = s->l->cgroup;
-	struct arena *a = s->spec->arena;
-
-	if (!cg)
-		return fail(0, "there is no cgroup to mount: cgroups are disabled");
-	r->parts = arena_array(a, cg->h.n, sizeof(int));
-	for (size_t i = 0; i < cg->h.n; i++)
-		r->parts[i] = -1;
-	for (size_t i = 0; i < cg->h.n; i++) {
-		const struct cgroup_hierarchy *h = &cg->h.v[i];
-		const char *path = arena_printf(a, "%s%s", h->mountpoint, h->path);
-
-		r->parts[i] = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-		if (r->parts[i] < 0)
-			return fail(errno, "cannot clone the mount of %s", path);
-		if (set_flags(&m->opt, r->parts[i], 0) < 0)
-			return -1;
-	}
-	if (cg->mode == CGROUP_V2)
-		r->fd = r->parts[0];
-	return 0;
-}
-
 int mounts_prepare(struct setup *s)
 {
 	s->mounts = arena_array(s->spec->arena, s->spec->mounts.n, sizeof(*s->mounts));
@@ -104,24 +88,36 @@ int mounts_prepare(struct setup *s)
 		*r = (struct ready_mount){.fd = -1, .attached = -1};
 		if (m->opt.bind && !m->opt.remount && prepare_bind(s, m, r) < 0)
 			return fail_in("%s", m->place);
-		if (is_cgroup(m) && prepare_cgroup(s, m, r) < 0)
-			return fail_in("%s", m->place);
 	}
 	return 0;
 }
 
 /* Files of procfs that lxcfs replaces; anything else below /proc would let a
  * mount pretend to be the kernel (CVE-2019-16884). */
-static const char *const proc_files[] = {"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo",
-					 "/proc/stat",	  "/proc/swaps",     "/proc/uptime",
-					 "/proc/loadavg", "/proc/slabinfo"};
+static const char *const proc_files[] = {
+	"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo",
+	"/proc/stat",	 "/proc/swaps",	    "/proc/uptime",
+	"/proc/loadavg", "/proc/slabinfo",  "/proc/sys/kernel/ns_last_pid"};
 
-static int check_dest(const struct spec_mount *m, int dest)
+static int check_dest(struct setup *s, const struct spec_mount *m, int dest)
 {
+	struct statx stx;
 	struct statfs fs;
 
-	if (fstatfs(dest, &fs) < 0)
+	if (fstatfs(dest, &fs) < 0 || statx(dest, "", AT_EMPTY_PATH, STATX_INO, &stx) < 0)
 		return fail(errno, "cannot look at the destination");
+	/* Over another mount only where config.json says so, never where a symlink of
+	 * the image leads: not over the root, nor over /dev with its nodes. */
+	if (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT) {
+		_fd_ int plain = rootfs_open(s->root, m->destination, O_PATH, ROOTFS_NO_SYMLINKS);
+
+		if (plain < 0) {
+			fail(EPERM,
+			     "a symlink of the image leads the destination to another mount");
+			return fail_hint(
+				"mount it where the symlink leads to, or change the image");
+		}
+	}
 	if (fs.f_type != PROC_SUPER_MAGIC)
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(proc_files); i++)
@@ -146,50 +142,82 @@ static int open_dest(struct setup *s, const struct spec_mount *m)
 	}
 	int fd = rootfs_open(s->root, m->destination, O_PATH, how);
 	if (fd < 0 && errno == ENOENT)
+		/* Under a tmpfs that has its mode from here, as other runtimes do. */
 		fd = file ? rootfs_mkfile(s->root, m->destination, 0755)
-			  : rootfs_mkdirs(s->root, m->destination, 0755);
+			  : rootfs_mkdirs(s->root, m->destination,
+					  is_type(m, "tmpfs") ? 01777 : 0755);
 	if (fd < 0)
 		return fail(errno, "cannot make the destination in the rootfs");
 	return fd;
 }
 
-static int attach_cgroup_v1(struct setup *s, const struct spec_mount *m, struct ready_mount *r,
-			    int dest)
+/* The container sees its own cgroup and what is below it, as a bind of the
+ * host's: the same with and without a cgroup namespace. */
+static int clone_cgroup(struct setup *s, const struct spec_mount *m,
+			const struct cgroup_hierarchy *h)
+{
+	const char *path = arena_printf(s->spec->arena, "%s%s", h->mountpoint, h->path);
+	/* path: the host's cgroup file system, before its root is left */
+	_fd_ int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (fd < 0)
+		return fail(errno, "cannot clone the mount of %s", path);
+	return set_flags(&m->opt, fd, 0) < 0 ? -1 : fd_take(&fd);
+}
+
+/* "cpu,cpuacct" is known as "cpu" and as "cpuacct", too. */
+static int link_parts(struct setup *s, int top, const char *name)
+{
+	for (const char *p = name; strchr(name, ',') && *p; p += strspn(p, ",")) {
+		size_t n = strcspn(p, ",");
+		char *part = arena_strndup(s->spec->arena, p, n);
+
+		if (symlinkat(name, top, part) < 0) /* path: entry of the new tmpfs */
+			return fail(errno, "%s", part);
+		p += n;
+	}
+	return 0;
+}
+
+static int attach_hierarchy(struct setup *s, const struct spec_mount *m,
+			    const struct cgroup_hierarchy *h, int top)
+{
+	const char *name = strrchr(h->mountpoint, '/') + 1;
+	_fd_ int dir = rootfs_mkdirs(top, name, 0755);
+	_fd_ int tree = dir < 0 ? -1 : clone_cgroup(s, m, h);
+
+	if (dir < 0)
+		return fail(errno, "%s", name);
+	if (tree < 0 || link_parts(s, top, name) < 0)
+		return -1;
+	return mount_attach(tree, dir) < 0 ? fail(errno, "cannot attach %s", name) : 0;
+}
+
+static int attach_cgroup(struct setup *s, const struct spec_mount *m, int dest)
 {
 	const struct cgroup *cg = s->l->cgroup;
 	struct spec_mount tmpfs = {.type = "tmpfs", .source = "tmpfs", .place = m->place};
 
+	if (!cg)
+		return fail(0, "there is no cgroup to mount: cgroups are disabled");
+	if (cg->mode == CGROUP_V2) {
+		_fd_ int tree = clone_cgroup(s, m, &cg->h.v[0]);
+
+		if (tree < 0)
+			return -1;
+		return mount_attach(tree, dest) < 0 ? fail(errno, "cannot attach the mount") : 0;
+	}
+	/* v1: a folder of hierarchies, which can be mounted on once it is attached. */
 	strv_add(s->spec->arena, &tmpfs.opt.data, "mode=755");
 	_fd_ int top = fs_make(&tmpfs, s->spec->mount_label, dest);
-	if (top < 0 ||
-	    mount_attr(top, false, m->opt.attr_set & ~(uint64_t)MOUNT_ATTR_RDONLY, 0, 0) < 0)
+	if (top < 0)
+		return -1;
+	if (mount_attr(top, false, m->opt.attr_set & ~(uint64_t)MOUNT_ATTR_RDONLY, 0, 0) < 0 ||
+	    mount_attach(top, dest) < 0)
 		return fail(errno, "cannot make the folder of the hierarchies");
-	for (size_t i = 0; i < cg->h.n; i++) {
-		const char *name = strrchr(cg->h.v[i].mountpoint, '/') + 1;
-		_fd_ int dir = rootfs_mkdirs(top, name, 0755);
-
-		if (dir < 0)
-			return fail(errno, "%s", name);
-		/* "cpu,cpuacct" is known as "cpu" and as "cpuacct", too. */
-		for (const char *p = name; strchr(name, ',') && *p; p += strspn(p, ",")) {
-			size_t n = strcspn(p, ",");
-			char *part = arena_strndup(s->spec->arena, p, n);
-
-			if (symlinkat(name, top, part) < 0) /* path: entry of the new tmpfs */
-				return fail(errno, "%s", part);
-			p += n;
-		}
-	}
-	if (mount_attach(top, dest) < 0)
-		return fail(errno, "cannot attach");
-	for (size_t i = 0; i < cg->h.n; i++) {
-		const char *name = strrchr(cg->h.v[i].mountpoint, '/') + 1;
-		_fd_ int dir = rootfs_open(top, name, O_PATH | O_DIRECTORY, ROOTFS_NO_SYMLINKS);
-
-		if (dir < 0 || mount_attach(r->parts[i], dir) < 0)
-			return fail(errno, "cannot attach %s", name);
-		close(r->parts[i]);
-	}
+	for (size_t i = 0; i < cg->h.n; i++)
+		if (attach_hierarchy(s, m, &cg->h.v[i], top) < 0)
+			return -1;
 	if (mount_attr(top, false, m->opt.attr_set & MOUNT_ATTR_RDONLY, 0, 0) < 0)
 		return fail(errno, "cannot make it read-only");
 	return 0;
@@ -198,6 +226,10 @@ static int attach_cgroup_v1(struct setup *s, const struct spec_mount *m, struct 
 /* remount: flags of what is mounted there already. */
 static int remount(const struct spec_mount *m, int dest)
 {
+	if (fs_change(m, dest) < 0 ||
+	    (m->opt.propagation &&
+	     mount_attr(dest, m->opt.propagation_rec, 0, 0, m->opt.propagation) < 0))
+		return fail_in("remount");
 	if (mount_attr(dest, true, m->opt.rec_attr_set, m->opt.rec_attr_clear, 0) < 0 ||
 	    mount_attr(dest, false, m->opt.attr_set, m->opt.attr_clear, 0) < 0)
 		return fail(errno, "cannot change the options of the mount");
@@ -235,10 +267,10 @@ static int attach(struct setup *s, const struct spec_mount *m, struct ready_moun
 		return m->optional ? 0 : -1;
 	if (m->opt.remount)
 		return remount(m, dest);
-	if (check_dest(m, dest) < 0)
+	if (check_dest(s, m, dest) < 0)
 		return -1;
-	if (is_cgroup(m) && s->l->cgroup->mode == CGROUP_V1)
-		return attach_cgroup_v1(s, m, r, dest);
+	if (is_cgroup(m))
+		return attach_cgroup(s, m, dest);
 	_fd_ int tree = tree_of(s, m, r, dest);
 	r->fd = -1;
 	if (tree < 0)

@@ -58,8 +58,8 @@ static int search(struct setup *s, const char *name)
 			break;
 	}
 	/* The engines turn exactly these words into exit status 127. */
-	return denied ? fail(EACCES, "exec: \"%s\"", name)
-		      : fail(0, "exec: \"%s\": executable file not found in $PATH", name);
+	return denied ? fail(EACCES, "exec: \"%.1024s\"", name)
+		      : fail(0, "exec: \"%.1024s\": executable file not found in $PATH", name);
 }
 
 int program_find(struct setup *s)
@@ -76,15 +76,20 @@ int program_find(struct setup *s)
 		int e = check(s, *name == '/' ? name : arena_printf(a, "%s/%s", p->cwd, name));
 
 		if (e)
-			return fail(e, "exec: \"%s\"", name);
+			return fail(e, "exec: \"%.1024s\"", name);
 		s->program = name;
 	}
 	strv_add(a, &argv, ""); /* the report descriptor, known last */
 	strv_add(a, &argv, s->program);
 	for (size_t i = 0; i < p->args.n; i++)
 		strv_add(a, &argv, p->args.v[i]);
-	for (size_t i = 0; i < p->env.n; i++)
-		strv_add(a, &env, p->env.v[i]);
+	/* Of a name that is given twice the last value counts, for getenv(3) too. */
+	for (size_t i = 0; i < p->env.n; i++) {
+		const char *key = arena_strndup(a, p->env.v[i], strcspn(p->env.v[i], "="));
+
+		if (env_get(&p->env, key) == p->env.v[i] + strlen(key) + 1)
+			strv_add(a, &env, p->env.v[i]);
+	}
 	/* The image's /etc/passwd is not asked: nobody vouches for it. */
 	if (!env_get(&p->env, "HOME"))
 		strv_add(a, &env, p->uid == 0 ? "HOME=/root" : "HOME=/");

@@ -26,8 +26,9 @@ int mount_attach(int tree, int dest)
 int root_prepare(struct setup *s)
 {
 	const struct spec *spec = s->spec;
-	unsigned long propagation =
-		spec->rootfs_propagation ? spec->rootfs_propagation : MS_PRIVATE;
+	/* Never in the peer group of the host's mounts while it is attached there:
+	 * shared and unbindable come when it is the root (root_pivot). */
+	unsigned long propagation = spec->rootfs_propagation == MS_SLAVE ? MS_SLAVE : MS_PRIVATE;
 	uint64_t all = spec->root_attr | (spec->root_readonly ? MOUNT_ATTR_RDONLY : 0);
 
 	s->root = open_tree(s->l->rootfs_fd, "",
@@ -71,5 +72,8 @@ int root_pivot(struct setup *s)
 		return fail(errno, "cannot detach the host's root");
 	if (chdir("/") < 0) /* path: the container's root, by now */
 		return fail(errno, "chdir to the new root");
+	if (s->spec->rootfs_propagation && mount_attr(s->root, s->spec->rootfs_propagation_rec, 0,
+						      0, s->spec->rootfs_propagation) < 0)
+		return fail(errno, "linux.rootfsPropagation");
 	return 0;
 }

@@ -79,6 +79,23 @@ static int add_rule(scmp_filter_ctx ctx, const struct seccomp_rule *rule, int nr
 	return r < 0 && r != -EEXIST ? fail(-r, "%s", rule->place) : 0;
 }
 
+/* libseccomp keeps the first of two rules that contradict each other; which one
+ * was meant, nobody can tell. */
+static int check_conflict(const struct spec_seccomp *sc, size_t i, const char *name)
+{
+	const struct seccomp_rule *rule = &sc->rules.v[i];
+
+	for (size_t k = 0; rule->args.n == 0 && k < i; k++) {
+		const struct seccomp_rule *before = &sc->rules.v[k];
+
+		if (before->args.n == 0 && before->action != rule->action &&
+		    before->action != sc->default_action && strv_has(&before->names, name))
+			return fail(EINVAL, "%s: %s has another action in %s", rule->place, name,
+				    before->place);
+	}
+	return 0;
+}
+
 static int add_rules(scmp_filter_ctx ctx, const struct spec_seccomp *sc)
 {
 	for (size_t i = 0; i < sc->rules.n; i++) {
@@ -90,7 +107,8 @@ static int add_rules(scmp_filter_ctx ctx, const struct spec_seccomp *sc)
 		for (size_t j = 0; j < rule->names.n; j++) {
 			int nr = seccomp_syscall_resolve_name(rule->names.v[j]);
 
-			if (nr != __NR_SCMP_ERROR && add_rule(ctx, rule, nr) < 0)
+			if (nr != __NR_SCMP_ERROR && (check_conflict(sc, i, rule->names.v[j]) < 0 ||
+						      add_rule(ctx, rule, nr) < 0))
 				return -1;
 		}
 	}

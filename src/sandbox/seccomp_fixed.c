@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stddef.h>
 #include <string.h>
@@ -161,6 +162,7 @@ enum {
 struct assembler {
 	struct sock_filter v[MAX_INSNS];
 	size_t n;
+	bool too_long; /* a block's length is a byte */
 };
 
 static void emit(struct assembler *p, unsigned short code, uint32_t k, uint8_t jt, uint8_t jf)
@@ -205,7 +207,10 @@ static size_t begin(struct assembler *p, int nr)
 static void end(struct assembler *p, size_t start)
 {
 	answer(p, 0);
-	p->v[start].jf = (uint8_t)(p->n - start - 1);
+	if (p->n - start - 1 > UINT8_MAX || p->n > MAX_INSNS)
+		p->too_long = true;
+	else
+		p->v[start].jf = (uint8_t)(p->n - start - 1);
 }
 
 static void deny_clone(struct assembler *p)
@@ -256,29 +261,51 @@ static void deny_listener(struct assembler *p)
 	end(p, b);
 }
 
+/* Of the internet families only TCP, UDP and ping: other protocols are other
+ * families by another name (SMC, 256) or load modules of their own. */
+static void check_protocol(struct assembler *p)
+{
+	static const uint32_t protocols[] = {IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP,
+					     IPPROTO_ICMPV6};
+
+	load_arg(p, 2);
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
+		unless_skip(p, BPF_JEQ, protocols[i], 1);
+		answer(p, 0);
+	}
+	answer(p, EPROTONOSUPPORT);
+}
+
+static void check_type(struct assembler *p, uint32_t family)
+{
+	load_arg(p, 1);
+	emit(p, BPF_ALU | BPF_AND | BPF_K, 0xf, 0, 0); /* SOCK_TYPE_MASK */
+	unless_skip(p, BPF_JEQ, SOCK_RAW_, 1);
+	/* A raw UNIX socket is a datagram socket. */
+	answer(p, family == AF_UNIX ? 0 : EPERM);
+	unless_skip(p, BPF_JEQ, SOCK_PACKET_, 1);
+	answer(p, EPERM);
+}
+
 static void check_socket(struct assembler *p, int nr, const uint32_t *allowed, size_t n)
 {
 	size_t b = begin(p, nr);
 
 	for (size_t i = 0; i < n; i++) {
 		load_arg(p, 0);
+		size_t family = begin(p, (int)allowed[i]);
+
 		if (allowed[i] == AF_NETLINK) {
-			unless_skip(p, BPF_JEQ, AF_NETLINK, 4);
 			load_arg(p, 2);
 			unless_skip(p, BPF_JEQ, NETLINK_ROUTE_, 1);
 			answer(p, 0);
 			answer(p, EPROTONOSUPPORT);
-			continue;
+		} else {
+			check_type(p, allowed[i]);
 		}
-		unless_skip(p, BPF_JEQ, allowed[i], 7);
-		load_arg(p, 1);
-		emit(p, BPF_ALU | BPF_AND | BPF_K, 0xf, 0, 0); /* SOCK_TYPE_MASK */
-		unless_skip(p, BPF_JEQ, SOCK_RAW_, 1);
-		/* A raw UNIX socket is a datagram socket. */
-		answer(p, allowed[i] == AF_UNIX ? 0 : EPERM);
-		unless_skip(p, BPF_JEQ, SOCK_PACKET_, 1);
-		answer(p, EPERM);
-		answer(p, 0);
+		if (allowed[i] == AF_INET || allowed[i] == AF_INET6)
+			check_protocol(p);
+		end(p, family);
 	}
 	answer(p, EAFNOSUPPORT);
 	end(p, b);
@@ -344,8 +371,7 @@ int seccomp_build_fixed(struct arena *a, const struct seccomp_fixed *fixed,
 	check_socket(p, SYS_socket, allowed, fixed->allow_families.n);
 	check_socket(p, SYS_socketpair, allowed, fixed->allow_families.n);
 	answer(p, 0);
-	/* A block's length is a byte. */
-	if (p->n > MAX_INSNS || fixed->allow_families.n > 28)
+	if (p->n > MAX_INSNS || p->too_long)
 		return fail(E2BIG, "seccomp.families: too many");
 	*out = (struct seccomp_program){.insns = p->v, .n = (unsigned short)p->n};
 	return 0;

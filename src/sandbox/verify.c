@@ -53,6 +53,29 @@ static int expect_ids(const char *status, const char *key, uint64_t want)
 	return p ? 0 : fail(0, "verify: the kernel does not tell %s", key);
 }
 
+/* The kernel sorts them. */
+static int expect_groups(const char *status, const struct spec_process *p)
+{
+	const char *line = line_of(status, "Groups");
+	size_t n = 0;
+
+	for (char *end; line; line = end, n++) {
+		uint64_t gid = strtoull(line, &end, 10);
+		bool known = false;
+
+		if (end == line || memchr(line, '\n', (size_t)(end - line)))
+			break;
+		for (size_t i = 0; i < p->additional_gids.n; i++)
+			known = known || p->additional_gids.v[i] == gid;
+		if (!known)
+			return fail(0, "verify: group %" PRIu64 " is there and was not asked for",
+				    gid);
+	}
+	return n == p->additional_gids.n ? 0
+					 : fail(0, "verify: %zu groups are there and not %zu", n,
+						(size_t)p->additional_gids.n);
+}
+
 int verify_open(struct setup *s)
 {
 	/* path: the process's own file in the host's procfs; opened in the user
@@ -64,14 +87,17 @@ int verify_open(struct setup *s)
 int verify(struct setup *s, const struct spec_caps *caps)
 {
 	const struct spec_process *p = s->process;
-	bool filters = ((s->l->filter && s->l->filter->n) || (s->l->fixed && s->l->fixed->n));
+	/* With no_new_privs the config's own comes after this. */
+	bool filters = (s->l->fixed && s->l->fixed->n) ||
+		       (!p->no_new_privileges && s->l->filter && s->l->filter->n);
 	char status[8192], cwd[4096];
 	ssize_t n = pread(s->status, status, sizeof(status) - 1, 0);
 
 	if (n <= 0)
 		return fail(errno, "verify: cannot read /proc/self/status");
 	status[n] = '\0';
-	if (expect_ids(status, "Uid", p->uid) < 0 || expect_ids(status, "Gid", p->gid) < 0 ||
+	if (expect_groups(status, p) < 0 || expect_ids(status, "Uid", p->uid) < 0 ||
+	    expect_ids(status, "Gid", p->gid) < 0 ||
 	    expect(status, "CapInh", 16, caps->inheritable) < 0 ||
 	    expect(status, "CapPrm", 16, caps->permitted) < 0 ||
 	    expect(status, "CapEff", 16, caps->effective) < 0 ||

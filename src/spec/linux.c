@@ -117,6 +117,8 @@ static int read_mount(struct spec *s, struct json *o, size_t i)
 		return fail(0, "%s: uidMappings and gidMappings go together", m.place);
 	if (m.uid_maps.n > 0)
 		m.opt.idmap = true;
+	if (m.opt.idmap && !m.opt.bind)
+		return fail(0, "%s: idmap is for bind mounts", m.place);
 	if (m.opt.bind && (!m.source || !*m.source))
 		return fail(0, "%s: a bind mount needs a source", m.place);
 	if (!m.opt.bind && !m.opt.remount && (!m.type || !*m.type))
@@ -320,6 +322,7 @@ static int read_words(struct spec *s, struct json *section)
 		       &s->rootfs_propagation) < 0) ||
 	    json_object(section, "personality", "linux.personality", &o) < 0)
 		return -1;
+	s->rootfs_propagation_rec = word && *word == 'r';
 	s->has_personality = o != NULL;
 	if (o &&
 	    (json_str(o, "domain", "linux.personality.domain", true, &domain) < 0 ||

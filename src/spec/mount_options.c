@@ -52,7 +52,7 @@ static const struct option {
 	{"noexec", SET, MOUNT_ATTR_NOEXEC, 0},
 	{"noiversion", SB_CLEAR, MS_I_VERSION, 0},
 	{"nolazytime", SB_CLEAR, MS_LAZYTIME, 0},
-	{"norelatime", ATIME, MOUNT_ATTR_STRICTATIME, 0},
+	{"norelatime", NOTHING, 0, 0},
 	{"nostrictatime", ATIME, MOUNT_ATTR_RELATIME, 0},
 	{"nosuid", SET, MOUNT_ATTR_NOSUID, 0},
 	{"private", PROPAGATION, MS_PRIVATE, 0},
@@ -85,7 +85,7 @@ static const struct option {
 	{"rnodiratime", RSET, MOUNT_ATTR_NODIRATIME, 0},
 	{"rdiratime", RCLEAR, MOUNT_ATTR_NODIRATIME, 0},
 	{"rrelatime", RATIME, MOUNT_ATTR_RELATIME, 0},
-	{"rnorelatime", RATIME, MOUNT_ATTR_STRICTATIME, 0},
+	{"rnorelatime", NOTHING, 0, 0},
 	{"rnoatime", RATIME, MOUNT_ATTR_NOATIME, 0},
 	{"ratime", RATIME, MOUNT_ATTR_RELATIME, 0},
 	{"rstrictatime", RATIME, MOUNT_ATTR_STRICTATIME, 0},
@@ -144,14 +144,19 @@ static void apply(const struct option *o, struct mount_options *m)
 	case ATIME:
 		set_atime(&m->attr_set, &m->attr_clear, o->value);
 		break;
+	/* The mount's own flag is one of them: what came before it is over. */
 	case RSET:
 		move(&m->rec_attr_set, &m->rec_attr_clear, o->value);
+		m->attr_clear &= ~(uint64_t)o->value;
 		break;
 	case RCLEAR:
 		move(&m->rec_attr_clear, &m->rec_attr_set, o->value);
+		m->attr_set &= ~(uint64_t)o->value;
 		break;
 	case RATIME:
 		set_atime(&m->rec_attr_set, &m->rec_attr_clear, o->value);
+		m->attr_set &= ~(uint64_t)MOUNT_ATTR__ATIME;
+		m->attr_clear &= ~(uint64_t)MOUNT_ATTR__ATIME;
 		break;
 	case SB_SET:
 		m->sb_set |= o->value;
@@ -206,7 +211,10 @@ int mount_options_parse(struct arena *a, const struct strv *list, struct mount_o
 			return fail(0, "options[%zu]: \"%s\" does not take a value", i, name);
 		if (*name == '\0')
 			return fail(0, "options[%zu]: is empty", i);
-		strv_add(a, &out->data, name);
+		/* "size=64k,mode=700" is what mount(8) makes of two. */
+		char *each = arena_strdup(a, name), *save;
+		for (char *d = strtok_r(each, ",", &save); d; d = strtok_r(NULL, ",", &save))
+			strv_add(a, &out->data, d);
 	}
 	if (out->tmpcopyup && out->bind)
 		return fail(0, "options: tmpcopyup is for tmpfs, not for bind mounts");

@@ -251,6 +251,9 @@ static int read_hugepages(struct arena *a, struct json *top, const char *parent,
 static int read_unified(struct arena *a, struct json *top, const char *parent,
 			struct spec_resources *r)
 {
+	static const char *const no_resources[] = {
+		"cgroup.procs", "cgroup.threads",	  "cgroup.type",
+		"cgroup.kill",	"cgroup.subtree_control", "cgroup.freeze"};
 	const char *where = at(a, parent, "unified");
 	struct json *o;
 
@@ -259,7 +262,11 @@ static int read_unified(struct arena *a, struct json *top, const char *parent,
 	for (size_t i = 0; i < r->unified.n; i++) {
 		const char *key = r->unified.v[i].key;
 
-		if (strchr(key, '/') || *key == '.' || strncmp(key, "cgroup.", 7) == 0)
+		bool moves = false;
+
+		for (size_t k = 0; k < ARRAY_SIZE(no_resources); k++)
+			moves = moves || strcmp(key, no_resources[k]) == 0;
+		if (strchr(key, '/') || *key == '.' || moves)
 			return fail(0, "%s[%s]: is not a resource file", where, key);
 	}
 	return 0;

@@ -96,6 +96,9 @@ void log_error(const struct error *e, const char *verb, const char *id)
 	if (verb)
 		snprintf(head, sizeof(head), "casemate: %s%s%s: ", verb, id ? " " : "",
 			 id ? id : "");
+	/* An id from the command line may hold anything. */
+	for (char *p = head; *p; p++)
+		*p = (unsigned char)*p < ' ' || *p == 127 ? '?' : *p;
 	error_format(e, line, sizeof(line));
 	if (isatty(STDERR_FILENO))
 		tty_error(e, head);

@@ -10,7 +10,7 @@ fails() {
 	after=$(host_state)
 	[ "$status" = 1 ] || { echo "status $status: $output"; return 1; }
 	[[ "$output" == *"$1"* ]] || { echo "no \"$1\" in: $output"; return 1; }
-	[ "$before" = "$after" ] || { echo "left: $after"; return 1; }
+	[ "$before" = "$after" ] || { echo "before: $before; left: $after"; return 1; }
 }
 
 @test "config.json: truncated, huge, deep, twice the key, wrong types, no UTF-8, missing" {
@@ -38,8 +38,8 @@ fails() {
 	ln -s rootfs "$T/bundle/link"
 	edit '.root.path = "link"'; fails "is a symlink"
 	edit '.root.path = "config.json"'; fails "not a directory"
-	edit '.root.path = "/"'; fails "the host's root"
-	edit '.root.path = "../../../../../../.."'; fails "the host's root"
+	edit '.root.path = "/"'; fails "root.path: refused by rule mounts.source"
+	edit '.root.path = "../../../../../../.."'; fails "root.path: refused"; PROFILE=$SHARED/profiles/unconfined.json fails "the host's root"
 }
 
 @test "ids, bundles, programs, profiles" {

@@ -146,9 +146,13 @@ load helpers
 	cat /sys/fs/cgroup{,/pids}/casemate-test-$$/"$ID"/pids.max 2>/dev/null | grep -x 78
 	cm update --pids-limit 79 "$ID"
 	cat /sys/fs/cgroup{,/pids}/casemate-test-$$/"$ID"/pids.max 2>/dev/null | grep -x 79
-	run cm update --resources - "$ID" <<<'{"devices": [{"allow": true, "access": "rwm"}]}'
+	# An engine sends all again; devices stay as the profile decided.
+	cm update --resources - "$ID" <<<'{"devices": [{"allow": true, "access": "rwm"}], "pids": {"limit": 80}}'
+	cat /sys/fs/cgroup{,/pids}/casemate-test-$$/"$ID"/pids.max 2>/dev/null | grep -x 80
+	[ ! -d /sys/fs/cgroup/devices ] || ! grep -x 'a \*:\* rwm' "/sys/fs/cgroup/devices/casemate-test-$$/$ID/devices.list"
+	run cm update --pids-limit -1 "$ID"
 	[ "$status" = 1 ]
-	[[ "$output" == *"rule devices"* ]]
+	[[ "$output" == *"rule resources"* ]]
 	run cm update --resources - "$ID" <<<'{"pids": {"limit": "x"}}'
 	[ "$status" = 1 ]
 }

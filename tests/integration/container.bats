@@ -186,6 +186,10 @@ load helpers
 		.process.args = ["/bin/sh", "-c", "readlink /proc/self/ns/user; id -u"]' \
 		"$T/bundle/config.json" >"$T/two.json"
 	run cm run --bundle "$T/bundle" --config "$T/two.json" two
+	[ "$status" = 1 ]
+	[[ "$output" == *"another container's user namespace would be joined"* ]]
+	unconfined
+	run cm run --bundle "$T/bundle" --config "$T/two.json" two
 	[ "$status" = 0 ]
 	[ "${lines[0]}" = "$(readlink "/proc/$pid/ns/user")" ]
 }
@@ -228,7 +232,7 @@ load helpers
 	background
 	run cm run --bundle "$T/bundle" other
 	[ "$status" = 1 ]
-	[[ "$output" == *"has processes in it"* ]]
+	[[ "$output" == *"has processes or cgroups in it"* ]]
 	[ "$(status_of "$ID")" = running ]
 	[ ! -e "$T/state/other" ]
 }

@@ -1,0 +1,165 @@
+#!/usr/bin/env bats
+# The systemd cgroup driver, under systemd. For a guest of tests/vm/run.
+load ../integration/helpers
+
+setup_file() {
+	[ -d /run/systemd/system ] || skip "needs systemd as init"
+	[ -f /sys/fs/cgroup/cgroup.controllers ] || skip "needs pure cgroup v2"
+	need busybox jq systemctl
+	SHARED=$(mktemp -d /run/casemate-test.XXXXXX)
+	chmod 755 "$SHARED"
+	make_rootfs "$SHARED/rootfs"
+	copy_profiles "$SHARED/profiles"
+	export SHARED
+}
+
+scm() { "$CASEMATE" --systemd-cgroup --root "$T/state" --profile "$PROFILE" "$@"; }
+
+# scope [JSON]: a container in the background, as UNIT, with resources.
+scope() {
+	edit --argjson r "${1:-{\}}" --arg i "$ID" '.linux.resources += $r | .linux.cgroupsPath = "casemate-test.slice:cm:" + $i'
+	sh_args 'while :; do sleep 1; done'
+	scm run --detach --bundle "$T/bundle" "$ID" </dev/null >/dev/null 2>&1
+	UNIT=cm-$ID.scope
+	CG=/sys/fs/cgroup/casemate.slice/casemate-test.slice/$UNIT
+}
+
+shows() {
+	local have
+	have=$(systemctl show -p "$1" --value "$UNIT")
+	[ "$have" = "$2" ] || { echo "$1 is $have, not $2"; return 1; }
+}
+holds() { [ "$(cat "$CG/$1")" = "$2" ] || { echo "$1: $(cat "$CG/$1"), not $2"; return 1; }; }
+
+LIMITS='{"memory": {"limit": 67108864, "swap": 100663296, "reservation": 33554432}, "pids": {"limit": 20},
+	"cpu": {"shares": 512, "quota": 12345, "period": 50000, "cpus": "0-1", "mems": "0"}, "unified": {"memory.high": "50331648"}}'
+
+@test "a scope with the limits, in systemd's eyes and in the kernel's" {
+	scope "$LIMITS"
+	shows ActiveState active
+	shows Slice casemate-test.slice
+	shows Delegate yes
+	shows ControlGroup "${CG#/sys/fs/cgroup}"
+	shows MemoryMax 67108864
+	shows MemorySwapMax 33554432
+	shows MemoryLow 33554432
+	shows MemoryHigh 50331648
+	shows TasksMax 20
+	shows CPUWeight 59
+	shows CPUQuotaPerSecUSec 250ms
+	shows CPUQuotaPeriodUSec 50ms
+	shows AllowedCPUs 0-1
+	shows DevicePolicy strict
+	systemctl show -p DeviceAllow --value "$UNIT" | grep -q '/dev/char/1:3 rwm'
+	holds memory.max 67108864
+	holds pids.max 20
+	holds cpu.weight 59
+	holds cpu.max "12345 50000"
+	holds memory.high 50331648
+	[ "$(cm exec "$ID" cat /proc/self/cgroup)" = 0::/ ]
+	grep -qx "$(cm state "$ID" | jq .pid)" "$CG/cgroup.procs"
+}
+
+@test "a reload of systemd takes nothing away" {
+	unconfined
+	disk=$(cat /sys/block/vda/dev)
+	edit --arg d "$disk" '.process.user = {uid: 0, gid: 0} | .linux.devices = [{path: "/dev/disk", type: "b",
+		major: ($d | split(":")[0] | tonumber), minor: ($d | split(":")[1] | tonumber)}]'
+	scope "$LIMITS"
+	systemctl daemon-reload
+	holds memory.max 67108864
+	holds pids.max 20
+	run cm exec "$ID" sh -c ': </dev/disk'
+	[[ "$output" == *"Operation not permitted"* ]]
+	cm exec "$ID" sh -c 'echo x >/dev/null'
+	cm update --resources - "$ID" <<<"{\"devices\": [{\"allow\": true, \"type\": \"b\", \"major\": ${disk%:*}, \"minor\": ${disk#*:}, \"access\": \"r\"}]}"
+	cm exec "$ID" sh -c ': </dev/disk'
+	systemctl daemon-reload
+	cm exec "$ID" sh -c ': </dev/disk'
+}
+
+@test "update tells systemd, too" {
+	scope '{"memory": {"limit": 67108864}}'
+	cm update --resources - "$ID" <<<'{"memory": {"limit": 83886080}, "pids": {"limit": 33}, "cpu": {"shares": 1024, "quota": 20000, "period": 100000}}'
+	shows MemoryMax 83886080
+	shows TasksMax 33
+	shows CPUWeight 100
+	shows CPUQuotaPerSecUSec 200ms
+	holds memory.max 83886080
+	systemctl daemon-reload
+	holds memory.max 83886080
+	holds cpu.max "20000 100000"
+}
+
+@test "delete leaves no unit, also of a container that was killed; the id is free at once" {
+	for signal in TERM KILL; do
+		scope
+		cm kill "$ID" KILL
+		for _ in $(seq 50); do [ "$(status_of "$ID")" = stopped ] && break; sleep 0.1; done
+		cm delete "$ID"
+		shows LoadState not-found
+		[ ! -e "$CG" ]
+	done
+	scope
+	cm delete --force "$ID"
+	shows LoadState not-found
+	# The scope ended by itself before delete came.
+	edit '.process.args = ["/bin/true"]'
+	scm run --bundle "$T/bundle" "$ID"
+	shows LoadState not-found
+}
+
+@test "a slice or name that is none, a unit that is there already" {
+	for path in nonsense /a/b system.slice:x "x:y:z" "-x.slice:a:b" "a--b.slice:a:b" "system.slice:a:b/c" "a.slice:b:c:d"; do
+		edit --arg p "$path" '.linux.cgroupsPath = $p | .process.args = ["/bin/true"]'
+		run scm run --bundle "$T/bundle" "$ID"
+		[ "$status" = 1 ]
+		[[ "$output" == *"linux.cgroupsPath"* ]]
+		[ ! -e "$T/state/$ID" ]
+	done
+	scope
+	run scm run --bundle "$T/bundle" other
+	[ "$status" = 1 ]
+	[[ "$output" == *"linux.cgroupsPath"*"has processes in it"* ]]
+	[ "$(status_of "$ID")" = running ]
+}
+
+@test "a failure after the scope was made leaves none" {
+	edit --arg i "$ID" '.linux.cgroupsPath = "casemate-test.slice:cm:" + $i | .process.args = ["/nosuch"]'
+	UNIT=cm-$ID.scope
+	run scm run --bundle "$T/bundle" "$ID"
+	[ "$status" = 1 ]
+	shows LoadState not-found
+	edit '.process.args = ["/bin/true"] | .linux.resources.unified = {"memory.nosuch": "1"}'
+	run scm run --bundle "$T/bundle" "$ID"
+	[ "$status" = 1 ]
+	[[ "$output" == *"unified[memory.nosuch]"* ]]
+	shows LoadState not-found
+}
+
+@test "Docker with its systemd driver" {
+	need dockerd docker
+	D=$(mktemp -d /run/cmd.XXXXXX)
+	export DOCKER_HOST=unix://$D/docker.sock
+	jq -n --arg c "$CASEMATE" --arg p "$SHARED/profiles/restricted.json" \
+		'{runtimes: {casemate: {path: $c, runtimeArgs: ["--profile", $p]}}}' >"$D/daemon.json"
+	dockerd --config-file "$D/daemon.json" --data-root "$D/data" --exec-root "$D/exec" --pidfile "$D/pid" \
+		-H "$DOCKER_HOST" --iptables=false --bridge=none --storage-driver=vfs >"$D/log" 2>&1 3>&- &
+	for _ in $(seq 240); do docker version >/dev/null 2>&1 && break; sleep 0.5; done
+	[ "$(docker info -f '{{.CgroupDriver}} {{.CgroupVersion}}')" = "systemd 2" ]
+	tar -C "$SHARED/rootfs" -c . | docker import --change 'ENV PATH=/bin' - probe >/dev/null
+	id=$(docker run -d --runtime=casemate --network none --memory 64m --pids-limit 30 probe sleep 1000)
+	UNIT=docker-$id.scope
+	shows MemoryMax 67108864
+	shows TasksMax 30
+	[ "$(docker exec "$id" id -u)" = 65532 ]
+	docker update --memory 96m --memory-swap 96m "$id"
+	shows MemoryMax 100663296
+	docker stats --no-stream "$id" | grep -q "96MiB"
+	docker rm -f "$id"
+	shows LoadState not-found
+	kill "$(cat "$D/pid")"
+	wait
+	umount -l "$D"/data/* 2>/dev/null || true
+	rm -rf "$D"
+}
