@@ -83,10 +83,13 @@ bool start_pending(int dirfd);
  * its execve succeeded. -1 with error: ENOENT where it was started already. */
 int start_go(int dirfd);
 
+/* Before the launch of a foreground run or exec: signals wait from here on for
+ * foreground_wait. The container's process and hooks begin without the mask. */
+void foreground_begin(void);
 /* The parent's side of a foreground run or exec: forwards signals (all but
  * SIGCHLD and what cannot be caught) to the process by its pidfd, puts a
  * terminal on stdin into raw mode and copies both ways where console is not -1,
- * follows SIGWINCH, and reaps. Returns the exit status, 128+n for a signal, or
+ * follows SIGWINCH, and reaps. Closes console. Returns the exit status, 128+n for a signal, or
  * -1 with error. */
 int foreground_wait(pid_t pid, int pidfd, int console);
 

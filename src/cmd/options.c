@@ -119,26 +119,22 @@ int options_parse(struct arena *a, const char *usage, const struct option_row *r
 int options_id(struct arena *a, const char *usage, const struct option_row *rows, int argc,
 	       char **argv, const char **id)
 {
+	const char *verb = argv[0];
 	int next, r = options_parse(a, usage, rows, argc, argv, &next);
 
-	if (r != 0)
-		return r;
-	*id = next < argc ? argv[next] : NULL;
-	/* runc takes options behind the id, too. */
-	if (*id && next + 1 < argc && argv[next + 1][0] == '-') {
+	if (r == 0 && next < argc) {
+		*id = argv[next];
+		/* runc takes options behind the id, too. */
 		argc -= next;
 		argv += next;
 		r = options_parse(a, usage, rows, argc, argv, &next);
-		if (r != 0)
-			return r;
-		next--;
-		argc--;
+		if (r == 0 && next == argc)
+			return 0;
 	}
-	if (argc - next != 1) {
-		fail(EINVAL, "%s: needs exactly one container id", argv[0]);
-		return fail_hint("casemate %s", usage);
-	}
-	return 0;
+	if (r != 0)
+		return r;
+	fail(EINVAL, "%s: needs exactly one container id", verb);
+	return fail_hint("casemate %s", usage);
 }
 
 int options_none(struct arena *a, const char *usage, const struct option_row *rows, int argc,

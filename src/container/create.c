@@ -231,7 +231,7 @@ static int start_and_wait(const struct create_options *co, struct creation *x, i
 	_fd_ int dir = x->c.dir_fd;
 	x->c.dir_fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	close(fd_take(&dir));
-	int r = foreground_wait(l->pid, l->pidfd, l->console);
+	int r = foreground_wait(l->pid, l->pidfd, fd_take(&l->console));
 	if (r < 0)
 		return -1;
 	l->pid = 0;
@@ -246,6 +246,8 @@ int container_run(const struct options *o, const struct create_options *co, cons
 	int r;
 
 	start_creation(&x);
+	if (!co->detach)
+		foreground_begin();
 	r = prepare(o, co, id, &x, false);
 	if (r == 0)
 		r = start_and_wait(co, &x, status);

@@ -120,6 +120,8 @@ static int check_status(const struct container *c, bool ignore_paused)
 
 static int launch(const struct exec_options *eo, struct launch *l, int *status)
 {
+	if (!eo->detach)
+		foreground_begin();
 	if (sandbox_exec(l) < 0)
 		return -1;
 	if (send_pidfd(eo->pidfd_socket, l->pidfd) < 0) {
@@ -136,7 +138,7 @@ static int launch(const struct exec_options *eo, struct launch *l, int *status)
 	*status = 0;
 	if (eo->detach)
 		return 0;
-	*status = foreground_wait(l->pid, l->pidfd, l->console);
+	*status = foreground_wait(l->pid, l->pidfd, fd_take(&l->console));
 	return *status < 0 ? -1 : 0;
 }
 

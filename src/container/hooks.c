@@ -33,6 +33,10 @@ static _Noreturn void execute(const struct spec_hook *h, int input, int output,
 	static char *const none[] = {NULL};
 	char *const args[] = {(char *)(uintptr_t)h->path, NULL};
 
+	sigset_t nothing;
+
+	sigemptyset(&nothing);
+	sigprocmask(SIG_SETMASK, &nothing, NULL);
 	setpgid(0, 0);
 	umask(022);
 	/* What it prints is kept for the message: 1 and 2 are the container's. */

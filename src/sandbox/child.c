@@ -3,6 +3,7 @@
  * read as the list of what is done, in order; doc/launch.md tells the same list.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -15,6 +16,10 @@ static int begin(struct setup *s)
 	/* Its copy of the parent's end would hide the parent's death. */
 	close(s->l->sync);
 	log_detach();
+	/* The runtime's own wait for it, see foreground_begin. */
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* Modes are given where things are made; the program's umask comes last. */
 	umask(0);
 	/* Foreground signals go through the runtime; a terminal needs a leader. */

@@ -7,17 +7,20 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 
 #include "internal.h"
+
+enum { DRAIN_MS = 1000 };
 
 /* One direction: what was read and not yet written. */
 struct pipe_end {
 	int from, to;
 	char buf[8192];
 	size_t n, off;
-	bool closed;
+	bool closed, broken; /* nothing more comes; nothing more can be written */
 };
 
 struct relay {
@@ -39,10 +42,17 @@ static int make_raw(struct relay *r)
 {
 	struct termios t;
 
+	/* Line ends are the outer terminal's business, as with runc: what goes into a
+	 * pipe has no carriage returns. */
+	if (tcgetattr(r->console, &t) == 0) {
+		t.c_oflag &= ~(tcflag_t)ONLCR;
+		tcsetattr(r->console, TCSANOW, &t);
+	}
 	if (tcgetattr(STDIN_FILENO, &r->saved) < 0)
 		return 0; /* not a terminal: bytes go through as they are */
 	t = r->saved;
 	cfmakeraw(&t);
+	t.c_oflag |= OPOST;
 	if (tcsetattr(STDIN_FILENO, TCSANOW, &t) < 0)
 		return fail(errno, "cannot set the terminal to raw mode");
 	r->raw = true;
@@ -70,6 +80,28 @@ static void forward(struct relay *r)
 	}
 }
 
+/* The container's terminal must not hold up its signals: nothing here blocks. The
+ * caller's standard output is shared with others, who would not like it to be
+ * non-blocking: a terminal or pipe is opened once more. */
+static int open_output(void)
+{
+	struct stat st;
+
+	if (fstat(STDOUT_FILENO, &st) < 0 || !(S_ISFIFO(st.st_mode) || isatty(STDOUT_FILENO)))
+		return -1;
+	/* path: our own descriptor */
+	return open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+/* Nobody takes the output any more: the program hears it as a hang-up. */
+static void hang_up(struct relay *r)
+{
+	close(r->console);
+	r->console = -1;
+	r->in.closed = r->out.closed = true;
+	r->in.n = r->out.n = 0;
+}
+
 /* Moves what there is; returns whether anything was moved. */
 static bool pump(struct pipe_end *p, short revents, short out_revents)
 {
@@ -92,7 +124,7 @@ static bool pump(struct pipe_end *p, short revents, short out_revents)
 		ssize_t n = write(p->to, p->buf + p->off, p->n);
 
 		if (n < 0 && errno != EAGAIN && errno != EINTR) {
-			p->closed = true;
+			p->closed = p->broken = true;
 			p->n = 0;
 		}
 		if (n > 0) {
@@ -115,14 +147,19 @@ static int want_write(const struct pipe_end *p)
 	return p->closed || p->n == 0 ? -1 : p->to;
 }
 
-/* The process is gone: what it wrote last is still in the terminal. */
+/* The process is gone: what it wrote last is still in the terminal. A reader that
+ * takes nothing for a while will not get the rest. */
 static void drain(struct relay *r)
 {
-	struct pollfd fd = {.fd = r->console, .events = POLLIN};
+	while (!r->out.closed) {
+		struct pollfd fd = {.fd = r->console, .events = POLLIN};
 
-	while (!r->out.closed && (r->out.n > 0 || poll(&fd, 1, 0) > 0))
-		if (!pump(&r->out, r->out.n ? 0 : fd.revents, POLLOUT) && r->out.n == 0)
-			break;
+		if (r->out.n > 0)
+			fd = (struct pollfd){.fd = r->out.to, .events = POLLOUT};
+		if (poll(&fd, 1, r->out.n > 0 ? DRAIN_MS : 0) <= 0)
+			return;
+		pump(&r->out, r->out.n > 0 ? 0 : fd.revents, r->out.n > 0 ? fd.revents : 0);
+	}
 }
 
 static int loop(struct relay *r)
@@ -144,35 +181,47 @@ static int loop(struct relay *r)
 			forward(r);
 		pump(&r->in, fds[2].revents, fds[3].revents);
 		pump(&r->out, fds[4].revents, fds[5].revents);
+		if (tty && r->out.broken)
+			hang_up(r);
 		if (fds[0].revents)
 			return 0;
 	}
 }
 
+void foreground_begin(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
 int foreground_wait(pid_t pid, int pidfd, int console)
 {
+	_fd_ int output = console < 0 ? -1 : open_output();
 	struct relay r = {.pidfd = pidfd,
 			  .console = console,
 			  .in = {.from = STDIN_FILENO, .to = console},
-			  .out = {.from = console, .to = STDOUT_FILENO}};
+			  .out = {.from = console, .to = output < 0 ? STDOUT_FILENO : output}};
 	siginfo_t si = {0};
-	sigset_t all, before;
+	sigset_t all;
 	int result;
 
 	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
+	if (console >= 0)
+		fcntl(console, F_SETFL, O_RDWR | O_NONBLOCK);
 	r.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	result = r.signals < 0 ? fail(errno, "signalfd") : console >= 0 ? make_raw(&r) : 0;
 	if (result == 0)
 		result = loop(&r);
-	if (result == 0 && console >= 0)
+	if (result == 0 && r.console >= 0)
 		drain(&r);
 	if (r.raw)
-		tcsetattr(STDIN_FILENO, TCSADRAIN, &r.saved);
+		tcsetattr(STDIN_FILENO, TCSANOW, &r.saved);
 	cleanup_fd(&r.signals);
+	cleanup_fd(&r.console);
 	if (result == 0 && waitid(P_PIDFD, (id_t)pidfd, &si, WEXITED | __WALL) < 0)
 		result = fail(errno, "waiting for process %d", (int)pid);
-	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (result < 0)
 		return -1;
 	return si.si_code == CLD_EXITED ? si.si_status : 128 + si.si_status;

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -195,8 +196,9 @@ static int runtime_hooks(struct launch *l)
 
 /* containerd wants at least one byte, exactly one descriptor and nothing else;
  * runc sends the name of the pty. */
-static int hand_over_console(struct launch *l, int master)
+static int hand_over_console(struct setup *s, int master)
 {
+	struct launch *l = s->l;
 	_fd_ int fd = master;
 
 	if (fd < 0)
@@ -205,6 +207,10 @@ static int hand_over_console(struct launch *l, int master)
 		return fd_send(l->console_socket, "/dev/ptmx", 9, fd) < 0
 			       ? fail(errno, "--console-socket: cannot send the terminal")
 			       : 0;
+	/* The program may ask for its size before the relay is at work. */
+	struct winsize size;
+	if (s->process->console_height == 0 && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
+		ioctl(fd, TIOCSWINSZ, &size);
 	l->console = fd_take(&fd);
 	return 0;
 }
@@ -218,7 +224,7 @@ static int talk(struct setup *s)
 		int type = sync_recv(l->sync, &fd);
 
 		if (type == SYNC_CONSOLE) {
-			if (hand_over_console(l, fd) < 0)
+			if (hand_over_console(s, fd) < 0)
 				return -1;
 			continue;
 		}

@@ -137,6 +137,57 @@ load helpers
 	cm delete --force "$ID"
 }
 
+@test "a created container that is paused, a paused one that is killed" {
+	sh_args 'while :; do sleep 1; done'
+	cm create --bundle "$T/bundle" "$ID" </dev/null >/dev/null 2>&1
+	cm pause "$ID"
+	[ "$(status_of "$ID")" = paused ]
+	run cm start "$ID"
+	[ "$status" = 1 ]
+	[[ "$output" == *"container paused"* ]]
+	cm resume "$ID"
+	cm start "$ID"
+	cm pause "$ID"
+	cm kill "$ID" KILL
+	for _ in $(seq 50); do [ "$(status_of "$ID")" = stopped ] && break; sleep 0.1; done
+	[ "$(status_of "$ID")" = stopped ]
+}
+
+@test "delete --force ends what holds the container" {
+	printf '#!/bin/sh\nsleep 100\n' >"$T/bundle/rootfs/hook"
+	chmod 755 "$T/bundle/rootfs/hook"
+	edit '.hooks.startContainer = [{path: "/hook"}]'
+	sh_args true
+	cm create --bundle "$T/bundle" "$ID" </dev/null >/dev/null 2>&1
+	cm start "$ID" >/dev/null 2>&1 3>&- &
+	sleep 0.5
+	timeout 8 "$CASEMATE" --root "$T/state" delete --force "$ID"
+	[ ! -e "$T/state/$ID" ]
+	wait
+}
+
+@test "options behind the id, empty values, a root that is /" {
+	sh_args true
+	cm run "$ID" --bundle "$T/bundle" --pid-file "" --console-socket ""
+	background
+	run cm delete "$ID" --force extra
+	[ "$status" = 1 ]
+	cm update "$ID" --memory 64M
+	cat /sys/fs/cgroup/memory/casemate-test-$$/"$ID"/memory.limit_in_bytes \
+		/sys/fs/cgroup/casemate-test-$$/"$ID"/memory.max 2>/dev/null | grep -x 67108864
+	for root in // /. /run/..; do
+		run "$CASEMATE" --root $root list
+		[ "$status" = 1 ]
+		[[ "$output" == *"cannot be the state root"* ]]
+	done
+	run cm list extra
+	[ "$status" = 1 ]
+	run cm exec --pid-file /nonexistent/pid "$ID" sleep 77
+	[ "$status" = 255 ]
+	run cm exec "$ID" ps
+	[[ "$output" == *PID* && "$output" != *"sleep 77"* ]]
+}
+
 @test "update by file, by standard input, by flag" {
 	background
 	echo '{"pids": {"limit": 77}}' >"$T/r.json"
@@ -245,6 +296,11 @@ load helpers
 	[[ "$output" == *"/dev/pts/0"* ]]
 	[[ "$output" == *"33 99"* ]]
 	[[ "$output" == *"console"* ]]
+	# Nobody reads any more; and what is read by a pipe has no carriage returns.
+	sh_args 'i=0; while [ $i -lt 20000 ]; do echo $i; i=$((i + 1)); done'
+	timeout 30 script -qec "$CASEMATE --root $T/state --profile $PROFILE run --bundle $T/bundle $ID | head -1" /dev/null
+	sh_args 'echo line'
+	[ "$(script -qec "$CASEMATE --root $T/state --profile $PROFILE run --bundle $T/bundle $ID | od -c" /dev/null | grep -c '\\r  *\\n')" = 0 ]
 	run cm run --detach --bundle "$T/bundle" "$ID"
 	[ "$status" = 1 ]
 	[[ "$output" == *"cannot allocate tty if casemate will detach without setting console socket"* ]]

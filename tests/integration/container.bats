@@ -237,6 +237,120 @@ load helpers
 	[ ! -e "$T/state/other" ]
 }
 
+@test "another's cgroup is neither killed nor removed" {
+	parent=/sys/fs/cgroup/unified
+	[ -d "$parent" ] || parent=/sys/fs/cgroup
+	mkdir -p "$parent/casemate-test-$$/$ID/other"
+	sleep 100 3>&- &
+	stranger=$!
+	echo $stranger >"$parent/casemate-test-$$/$ID/other/cgroup.procs"
+	sh_args true
+	run cm run --bundle "$T/bundle" "$ID"
+	[ "$status" = 1 ]
+	[[ "$output" == *"has processes or cgroups in it"* ]]
+	kill -0 $stranger
+	kill $stranger
+	wait $stranger || true
+	rmdir "$parent/casemate-test-$$/$ID/other"
+	# An empty one is somebody's, too.
+	run cm run --bundle "$T/bundle" "$ID"
+	[ "$status" = 1 ]
+	[[ "$output" == *"linux.cgroupsPath: cannot make"* ]]
+	rmdir "$parent/casemate-test-$$/$ID"
+	# The name goes on to another container: the one before has no part in it.
+	cm run --keep --bundle "$T/bundle" "$ID"
+	find /sys/fs/cgroup -depth -type d -name "$ID" -exec rmdir {} \;
+	sh_args 'while :; do sleep 1; done'
+	cm run --detach --bundle "$T/bundle" second </dev/null >/dev/null 2>&1
+	cm delete "$ID"
+	[ "$(status_of second)" = running ]
+	[ "$(cm exec second echo alive)" = alive ]
+	cm delete --force second
+}
+
+@test "a link of the image leads no mount over another" {
+	mkdir "$T/src"
+	for target in /dev / /proc /sys; do
+		rm -rf "$T/bundle/rootfs/data"
+		ln -s "$target" "$T/bundle/rootfs/data"
+		edit --arg s "$T/src" '.mounts = [.mounts[] | select(.destination != "/data")] +
+			[{destination: "/data", source: $s, options: ["bind"]}]'
+		in_container true
+		[ "$status" = 1 ]
+		[[ "$output" == *"(/data)"* ]]
+	done
+	[ -z "$(ls -A "$T/src")" ]
+}
+
+@test "a startContainer hook of the image does not reach the runtime's binary" {
+	printf '#!/proc/self/exe\n' >"$T/bundle/rootfs/hook"
+	chmod 755 "$T/bundle/rootfs/hook"
+	before=$(sha256sum "$CASEMATE")
+	unconfined
+	edit '.process.user = {uid: 0, gid: 0} | .hooks.startContainer = [{path: "/hook"}]'
+	in_container true
+	[ "$status" = 1 ]
+	[[ "$output" != *"Usage: casemate"* && "$output" != *"unknown command"* ]]
+	[ "$(sha256sum "$CASEMATE")" = "$before" ]
+}
+
+@test "what a hook prints is in the error, not in the container's output" {
+	printf '#!/bin/sh\necho seen; echo reason >&2; exit 3\n' >"$T/hook"
+	chmod 755 "$T/hook"
+	edit --arg h "$T/hook" '.hooks.createRuntime = [{path: $h}]'
+	run cm run --bundle "$T/bundle" "$ID"
+	[ "$status" = 1 ]
+	[ "${#lines[@]}" = 1 ]
+	[[ "$output" == *"ended with status 3: it printed: seen; reason"* ]]
+	printf '#!/bin/sh\numask; echo quiet\n' >"$T/hook"
+	in_container 'echo program'
+	[ "$output" = program ]
+}
+
+@test "a filter of the config does not hold up or fool the runtime" {
+	unconfined
+	jq '.syscalls[0].names -= ["fcntl", "pread64", "getcwd"]' "$SRC/profiles/seccomp/default.json" >"$T/f.json"
+	edit --slurpfile f "$T/f.json" '.linux.seccomp = $f[0]'
+	sh_args 'while :; do sleep 1; done'
+	timeout 20 "$CASEMATE" --root "$T/state" --profile "$PROFILE" run -d --bundle "$T/bundle" "$ID" </dev/null >/dev/null 2>&1
+	[ "$(ls "/proc/$(cm state "$ID" | jq .pid)/fd" | tr '\n' ' ')" = "0 1 2 " ]
+	cm delete --force "$ID"
+	edit '.linux.seccomp.syscalls += [{names: ["setgroups", "setgid", "setresgid"], action: "SCMP_ACT_ERRNO", errnoRet: 0}] |
+		.linux.seccomp.syscalls[0].names += ["pread64", "getcwd"] | .linux.seccomp.syscalls[0].names -= ["setgroups", "setgid", "setresgid"] |
+		.process.noNewPrivileges = false | .process.user = {uid: 1000, gid: 1000, additionalGids: [7]}'
+	in_container 'id -G'
+	[ "$output" = "1000 7" ]
+	edit '.linux.seccomp.syscalls += [{names: ["mkdir"], action: "SCMP_ACT_KILL"}]'
+	in_container true
+	[ "$status" = 1 ]
+	[[ "$output" == *"mkdir has another action in"* ]]
+}
+
+@test "rootfsPropagation shared, and no mount of it on the host" {
+	unconfined
+	before=$(wc -l </proc/self/mountinfo)
+	edit '.linux.rootfsPropagation = "shared"'
+	in_container 'grep " / / " /proc/self/mountinfo | grep -c shared: || grep -c " / .*shared:" /proc/self/mountinfo'
+	[ "$status" = 0 ]
+	[ "$(wc -l </proc/self/mountinfo)" = "$before" ]
+}
+
+@test "mount options that are easily lost" {
+	unconfined
+	edit '.process.user = {uid: 0, gid: 0} | .process.env += ["A=1", "A=2"] | .mounts += [
+		{destination: "/newt", type: "tmpfs", source: "tmpfs", options: ["silent", "iversion"]},
+		{destination: "/t", type: "tmpfs", source: "tmpfs", options: ["size=64k,mode=700"]},
+		{destination: "/t", options: ["remount", "size=128k"]}]'
+	in_container 'stat -c %a /newt; grep " /t " /proc/mounts; env | grep ^A='
+	[ "$status" = 0 ]
+	[ "${lines[0]}" = 1777 ]
+	[[ "${lines[1]}" == *"size=128k,mode=700"* ]]
+	[ "${lines[2]}" = A=2 ]
+	edit '.mounts += [{destination: "/x", type: "tmpfs", source: "tmpfs", options: ["idmap"]}]'
+	in_container true
+	[[ "$output" == *"idmap is for bind mounts"* ]]
+}
+
 @test "sysctl, personality, masked and read-only paths" {
 	edit '.linux.sysctl = {"net.ipv4.ip_unprivileged_port_start": "80"} |
 		.linux.maskedPaths += ["/etc/passwd", "/data", "/none"] | .linux.readonlyPaths += ["/tmp"]'

@@ -177,12 +177,70 @@ refused() {
 	umount "$T/data/volumes/v/_data"
 	[[ "$output" == *"refused"*"mounts.source"*"[/etc]"* ]]
 	again
+	# … or a file system that shows the host, itself or somewhere below.
+	mkdir -p "$T/data/volumes/p/_data" "$T/data/volumes/o/_data" "$T/dir/sub"
+	mount -t proc proc "$T/data/volumes/p/_data"
+	mount -t overlay -o lowerdir=/etc:/srv overlay "$T/data/volumes/o/_data" || skip "no overlay on this host"
+	mount -t proc proc "$T/dir/sub"
+	for source in data/volumes/p/_data data/volumes/o/_data dir; do
+		edit --arg s "$T/$source" '.mounts += [{destination: "/data", source: $s, options: ["rbind"]}]'
+		cm check "$T/bundle" >"$T/found-${source//\//-}" || true
+		again
+	done
+	umount "$T/data/volumes/p/_data" "$T/data/volumes/o/_data" "$T/dir/sub"
+	grep -q "refused.*mounts.source" "$T/found-data-volumes-p-_data"
+	grep -q "refused.*mounts.source" "$T/found-data-volumes-o-_data"
+	grep -q "refused.*mounts.source" "$T/found-dir"
 	edit '.mounts += [{destination: "/data", type: "proc", source: "proc"}]'; refused mounts.source; again
 	edit '.mounts += [{destination: "/data", type: "sysfs", source: "sysfs"}]'; refused mounts.source; again
 	edit '.mounts += [{destination: "/sys", options: ["remount", "rw"]}]'; refused mounts.flags; again
+	edit --arg s "$T/dir" '.mounts += [{destination: "/data", source: $s, options: ["bind"],
+		uidMappings: [{containerID: 0, hostID: 65532, size: 1}], gidMappings: [{containerID: 5, hostID: 6, size: 1}]}]'
+	refused user.namespace; again
+	for root in /etc /var /usr/lib /var/lib /run; do
+		edit --arg r "$root" '.root.path = $r'; refused mounts.source; again
+	done
+	edit '.linux.resources.unified = {"pids.max": "max"}'; refused resources; again
 	printf '#!/bin/sh\n' >"$T/hook"
 	chmod 777 "$T/hook"
 	edit --arg s "$T/hook" '.hooks.prestart = [{path: $s}]'; refused hooks; again
+	# Somebody else could turn the link to something of his own, later.
+	mkdir "$T/theirs"
+	chown 65533 "$T/theirs"
+	ln -s /bin/true "$T/theirs/link"
+	edit --arg s "$T/theirs/link" '.hooks.poststop = [{path: $s}]'; refused hooks; again
+}
+
+@test "engine files are the container's own" {
+	own=$(printf 'a%.0s' {1..64}) other=$(printf 'b%.0s' {1..64})
+	for id in $own $other; do mkdir -p "$T/engine/containers/$id/mounts/secrets"; touch "$T/engine/containers/$id/hosts"; done
+	sh_args true
+	mount_of() { jq --arg s "$T/engine/containers/$1" --arg d "/srv/${1##*/}" '.mounts += [{destination: $d, source: $s, options: ["bind"]}]' \
+		"$T/bundle/config.json" >"$T/other.json"; }
+	for file in "$own/mounts/secrets" "$own/hosts" "$other/hosts"; do
+		mount_of "$file"
+		cm run --bundle "$T/bundle" --config "$T/other.json" "$own"
+	done
+	mount_of "$other/mounts/secrets"
+	run cm run --bundle "$T/bundle" --config "$T/other.json" "$own"
+	[[ "$output" == *"refused by rule mounts.source"* ]]
+}
+
+@test "flags go all the way down, whatever the top has" {
+	d=$(mktemp -d /srv/casemate-test.XXXXXX)
+	mkdir "$d/sub"
+	mount -t tmpfs tmpfs "$d/sub"
+	for options in '["rbind", "nosuid", "nodev"]' '["rbind", "rsuid", "rdev"]'; do
+		edit --arg s "$d" --argjson o "$options" '.mounts = [.mounts[] | select(.destination != "/data")] +
+			[{destination: "/data", source: $s, options: $o}]'
+		in_container 'grep -c " /data/sub .*nosuid,nodev" /proc/mounts'
+		echo "$output" >>"$d.out"
+	done
+	umount "$d/sub"
+	rm -r "$d"
+	result=$(cat "$d.out")
+	rm "$d.out"
+	[ "$result" = $'1\n1' ]
 }
 
 @test "all refusals come together, the message is one line off a terminal" {
