@@ -42,12 +42,6 @@ static int make_raw(struct relay *r)
 {
 	struct termios t;
 
-	/* Line ends are the outer terminal's business, as with runc: what goes into a
-	 * pipe has no carriage returns. */
-	if (tcgetattr(r->console, &t) == 0) {
-		t.c_oflag &= ~(tcflag_t)ONLCR;
-		tcsetattr(r->console, TCSANOW, &t);
-	}
 	if (tcgetattr(STDIN_FILENO, &r->saved) < 0)
 		return 0; /* not a terminal: bytes go through as they are */
 	t = r->saved;

@@ -76,7 +76,7 @@ static int set_options(struct arena *a, int fsfd, const struct spec_mount *m, un
 	for (size_t i = 0; i < ARRAY_SIZE(sb_flags); i++) {
 		if (!(flags & sb_flags[i].flag) || set_option(a, fsfd, sb_flags[i].name) == 0)
 			continue;
-		/* mount(2) let it pass where a file system counts no versions. */
+		/* The old mount call let it pass where a file system counts no versions. */
 		if (sb_flags[i].flag != MS_I_VERSION || error_last()->errnum != EINVAL)
 			return -1;
 		error_clear();

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <termios.h>
 
 #include "internal.h"
 
@@ -207,8 +208,14 @@ static int hand_over_console(struct setup *s, int master)
 		return fd_send(l->console_socket, "/dev/ptmx", 9, fd) < 0
 			       ? fail(errno, "--console-socket: cannot send the terminal")
 			       : 0;
-	/* The program may ask for its size before the relay is at work. */
+	/* The program may ask and write before the relay is at work: its size, and line
+	 * ends without carriage returns, which are the outer terminal's business. */
 	struct winsize size;
+	struct termios t;
+	if (tcgetattr(fd, &t) == 0) {
+		t.c_oflag &= ~(tcflag_t)ONLCR;
+		tcsetattr(fd, TCSANOW, &t);
+	}
 	if (s->process->console_height == 0 && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
 		ioctl(fd, TIOCSWINSZ, &size);
 	l->console = fd_take(&fd);

@@ -211,7 +211,7 @@ int mount_options_parse(struct arena *a, const struct strv *list, struct mount_o
 			return fail(0, "options[%zu]: \"%s\" does not take a value", i, name);
 		if (*name == '\0')
 			return fail(0, "options[%zu]: is empty", i);
-		/* "size=64k,mode=700" is what mount(8) makes of two. */
+		/* "size=64k,mode=700" is how it is written for mount, of two. */
 		char *each = arena_strdup(a, name), *save;
 		for (char *d = strtok_r(each, ",", &save); d; d = strtok_r(NULL, ",", &save))
 			strv_add(a, &out->data, d);
