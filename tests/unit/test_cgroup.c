@@ -15,7 +15,7 @@
 #include <cmocka.h>
 #undef fail /* the project's own is meant below */
 
-#include "internal.h"
+#include "systemd.h"
 
 #define reject(...) (print_error(__VA_ARGS__), assert_true(0))
 
@@ -260,6 +260,161 @@ static void test_rule_text(void **state)
 	assert_string_equal(device_rule_text(a, &r), "c 1:* rm");
 }
 
+static void test_rules_v1(void **state)
+{
+	static const struct {
+		const char *json;
+		bool refused;
+	} cases[] = {
+		{"[{\"allow\":false},{\"allow\":true,\"type\":\"c\",\"major\":10,\"access\":"
+		 "\"rwm\"}]",
+		 false},
+		{"[{\"allow\":true,\"type\":\"c\",\"major\":10,\"access\":\"rwm\"},"
+		 "{\"allow\":false,\"type\":\"c\",\"major\":10,\"minor\":250,\"access\":\"r\"}]",
+		 true},
+		{"[{\"allow\":true,\"type\":\"c\",\"major\":10,\"minor\":250,\"access\":\"rw\"},"
+		 "{\"allow\":false,\"type\":\"c\",\"major\":10,\"minor\":250,\"access\":\"r\"}]",
+		 false},
+		{"[{\"allow\":true},{\"allow\":false,\"type\":\"b\",\"major\":8,\"access\":\"w\"}]",
+		 true},
+		{"[{\"allow\":true},{\"allow\":false},"
+		 "{\"allow\":false,\"type\":\"b\",\"major\":8,\"access\":\"w\"}]",
+		 false},
+		{"[{\"allow\":true,\"type\":\"c\",\"major\":10,\"access\":\"r\"},"
+		 "{\"allow\":false,\"type\":\"b\",\"major\":10,\"minor\":2,\"access\":\"r\"}]",
+		 false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct spec_resources r =
+			read_resources(arena_printf(a, "{\"devices\":%s}", cases[i].json));
+		struct device_rules rules = {0};
+
+		device_rules(a, &r, &rules);
+		if ((device_rules_check_v1(&rules) < 0) != cases[i].refused)
+			reject("%s\n", cases[i].json);
+	}
+}
+
+/* "all, for reading" is not "all". */
+static void test_partial_all(void **state)
+{
+	struct spec_resources r =
+		read_resources("{\"devices\":[{\"allow\":true,\"access\":\"r\"}]}");
+	struct device_rules rules = {0};
+
+	(void)state;
+	device_rules(a, &r, &rules);
+	assert_string_equal(device_rule_text(a, &rules.v[0]), "b *:* r");
+	assert_string_equal(device_rule_text(a, &rules.v[1]), "c *:* r");
+}
+
+/* --- systemd ----------------------------------------------------------- */
+
+static void test_slices(void **state)
+{
+	static const char *const good[][2] = {{"system.slice", "/system.slice"},
+					      {"a-b-c.slice", "/a.slice/a-b.slice/a-b-c.slice"},
+					      {"-.slice", ""}};
+	static const char *const bad[] = {"",	       ".slice",   "a",	       "a.scope",
+					  "a/b.slice", "-a.slice", "a-.slice", "a--b.slice"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		assert_string_equal(unit_slice_path(a, good[i][0]), good[i][1]);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_null(unit_slice_path(a, bad[i]));
+}
+
+static void test_bitmaps(void **state)
+{
+	static const struct {
+		const char *list;
+		size_t n;
+		unsigned char bytes[3];
+	} good[] = {
+		{"0", 1, {1}}, {"0-2,5", 1, {0x27}}, {"8,1-1", 2, {2, 1}}, {"23", 3, {0, 0, 0x80}}};
+	static const char *const bad[] = {"x", "1-", "3-1", "1,,2", "-1", "99999", "1 2"};
+	unsigned char *bytes;
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		assert_int_equal(unit_bitmap(a, good[i].list, &bytes, &n), 0);
+		assert_int_equal(n, good[i].n);
+		assert_memory_equal(bytes, good[i].bytes, n);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(unit_bitmap(a, bad[i], &bytes, &n), -1);
+}
+
+static void test_unit_properties(void **state)
+{
+	static const struct {
+		const char *json, *want;
+	} cases[] = {
+		{"{\"memory\":{\"limit\":100,\"swap\":300,\"reservation\":7},\"pids\":{\"limit\":5}"
+		 "}",
+		 "MemoryMax=100 MemoryLow=7 MemorySwapMax=200 TasksMax=5 "},
+		{"{\"memory\":{\"limit\":-1,\"swap\":-1},\"pids\":{\"limit\":-1}}",
+		 "MemoryMax=18446744073709551615 MemorySwapMax=18446744073709551615 "
+		 "TasksMax=18446744073709551615 "},
+		{"{\"memory\":{\"limit\":0},\"pids\":{\"limit\":0}}", "TasksMax=1 "},
+		{"{\"cpu\":{\"shares\":1024,\"quota\":12345,\"period\":50000}}",
+		 "CPUWeight=100 CPUQuotaPeriodUSec=50000 CPUQuotaPerSecUSec=250000 "},
+		{"{\"cpu\":{\"quota\":-1}}", "CPUQuotaPerSecUSec=18446744073709551615 "},
+		{"{\"unified\":{\"memory.high\":\"9\",\"pids.max\":\"max\",\"io.max\":\"x\"}}",
+		 "MemoryHigh=9 TasksMax=18446744073709551615 "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct spec_resources r = read_resources(cases[i].json);
+		struct unit_properties p = {.a = a};
+		const char *text = "";
+
+		assert_int_equal(unit_properties(&r, false, &p), 0);
+		for (size_t k = 0; k < p.n; k++)
+			text = arena_printf(a, "%s%s=%llu ", text, p.v[k].name,
+					    (unsigned long long)p.v[k].number);
+		if (strcmp(text, cases[i].want) != 0)
+			reject("%s: \"%s\", not \"%s\"\n", cases[i].json, text, cases[i].want);
+	}
+}
+
+/* systemd's list where it can say it, none where it cannot. */
+static void test_unit_devices(void **state)
+{
+	static const char *const lists[][2] = {
+		{"[{\"allow\":false},{\"allow\":true,\"type\":\"b\",\"major\":8,\"minor\":1,"
+		 "\"access\":\"r\"}]",
+		 "strict"},
+		{"[{\"allow\":true,\"type\":\"c\",\"access\":\"m\"}]", "strict"},
+		{"[{\"allow\":true,\"type\":\"c\",\"major\":10,\"access\":\"m\"}]", "auto"},
+		{"[{\"allow\":false,\"type\":\"c\",\"major\":10,\"minor\":1,\"access\":\"m\"}]",
+		 "auto"},
+		{"[{\"allow\":true,\"access\":\"rwm\"}]", "auto"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		struct spec_resources r =
+			read_resources(arena_printf(a, "{\"devices\":%s}", lists[i][0]));
+		struct unit_properties p = {.a = a};
+
+		assert_int_equal(unit_properties(&r, true, &p), 0);
+		assert_string_equal(p.v[0].name, "DevicePolicy");
+		assert_string_equal(p.v[0].text, lists[i][1]);
+		assert_int_equal(p.v[1].devices.n, 0);
+		if (i == 0) {
+			assert_string_equal(p.v[2].devices.v[0], "/dev/block/8:1");
+			assert_string_equal(p.v[2].devices.v[1], "r");
+			assert_true(strv_has(&p.v[2].devices, "char-pts"));
+		}
+	}
+}
+
 /* --- this host --------------------------------------------------------- */
 
 static char *content(const struct cgroup *cg, const char *controller, const char *file)
@@ -359,7 +514,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_conversions),    cmocka_unit_test(test_weights),
-		cmocka_unit_test(test_device_program), cmocka_unit_test(test_rule_text),
+		cmocka_unit_test(test_device_program), cmocka_unit_test(test_rules_v1),
+		cmocka_unit_test(test_partial_all),    cmocka_unit_test(test_slices),
+		cmocka_unit_test(test_bitmaps),	       cmocka_unit_test(test_unit_properties),
+		cmocka_unit_test(test_unit_devices),   cmocka_unit_test(test_rule_text),
 		cmocka_unit_test(test_plan),	       cmocka_unit_test(test_live),
 	};
 

@@ -163,6 +163,12 @@ update() { cm update --resources - "$ID" <<<"$1"; }
 	[[ "$output" == *"Operation not permitted"* ]]
 }
 
+@test "devices: the list that Docker sends" {
+	unconfined
+	resources "$(jq '{devices: .linux.resources.devices}' "$SRC/tests/unit/docker.json")"
+	cm exec "$ID" sh -c 'echo x >/dev/null; head -c 1 /dev/urandom >/dev/null'
+}
+
 @test "pause freezes, kill --all reaches all, also without a PID namespace" {
 	unconfined
 	edit '.linux.namespaces |= map(select(.type != "pid"))'
