@@ -203,10 +203,12 @@ int cgroup_enter(const struct cgroup *cg)
 	for (size_t i = 0; i < cg->h.n; i++) {
 		const char *dir = cgroup_dir(cg->arena, &cg->h.v[i]);
 
+		/* v2 is entered by clone3, or by systemd. */
+		if (!*cg->h.v[i].controllers)
+			continue;
 		if (!cgroup_is_own(cg->arena, &cg->h.v[i]))
 			return cgroup_fail_gone(dir);
-		if (*cg->h.v[i].controllers &&
-		    file_write(AT_FDCWD, arena_printf(cg->arena, "%s/tasks", dir), "0") < 0)
+		if (file_write(AT_FDCWD, arena_printf(cg->arena, "%s/tasks", dir), "0") < 0)
 			return fail_in("cannot join the cgroup");
 	}
 	return 0;

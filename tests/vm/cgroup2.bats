@@ -90,6 +90,10 @@ update() { cm update --resources - "$ID" <<<"$1"; }
 	run cm exec "$ID" sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 5 & done; wait'
 	[[ "$output" == *"can't fork"* ]]
 	unconfined
+	cm delete --force "$ID"
+	resources '{"pids": {"limit": -1}}'
+	holds pids.max max
+	update '{"pids": {"limit": 9}}'
 	update '{"pids": {"limit": -1}}'
 	holds pids.max max
 	cm delete --force "$ID"

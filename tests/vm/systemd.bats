@@ -120,7 +120,7 @@ LIMITS='{"memory": {"limit": 67108864, "swap": 100663296, "reservation": 3355443
 	scope
 	run scm run --bundle "$T/bundle" other
 	[ "$status" = 1 ]
-	[[ "$output" == *"linux.cgroupsPath"*"has processes in it"* ]]
+	[[ "$output" == *"linux.cgroupsPath"*"has processes or cgroups in it"* ]]
 	[ "$(status_of "$ID")" = running ]
 }
 
