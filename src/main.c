@@ -186,9 +186,9 @@ static int run(struct arena *a, int argc, char **argv)
 	}
 	bool help = verb && next + 1 < argc &&
 		    (strcmp(argv[next + 1], "--help") == 0 || strcmp(argv[next + 1], "-h") == 0);
-	if (r == 0 && !verb->unprivileged && !help)
+	if (r == 0 && verb && !verb->unprivileged && !help)
 		r = check_privilege();
-	if (r == 0)
+	if (r == 0 && verb)
 		r = verb->run(a, &o, argc - next, argv + next, &id);
 	if (r >= 0)
 		return r;

@@ -94,7 +94,7 @@ int cmd_events(struct arena *a, const struct options *o, int argc, char **argv, 
 	};
 	enum container_status st;
 	struct container c;
-	int ms, r = options_id(a, "events [options] ID", rows, argc, argv, id);
+	int ms = 0, r = options_id(a, "events [options] ID", rows, argc, argv, id);
 
 	if (r || parse_duration(interval, &ms) < 0)
 		return r > 0 ? 0 : -1;

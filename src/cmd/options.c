@@ -82,6 +82,7 @@ int options_parse(struct arena *a, const char *usage, const struct option_row *r
 {
 	int i = 1;
 
+	*next = argc;
 	for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
 		const char *name = argv[i] + (argv[i][1] == '-' ? 2 : 1);
 		size_t n = strcspn(name, "=");
