@@ -55,7 +55,7 @@ static int set_ids(struct setup *s)
 	}
 	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
 		return fail(errno, "PR_SET_KEEPCAPS");
-	return 0;
+	return ids_stay_private();
 }
 
 static int load_filter(const struct seccomp_program *p)
@@ -119,7 +119,7 @@ static int confine(struct setup *s, const struct spec_caps *caps, bool look)
 	if (!p->no_new_privileges &&
 	    (caps_raise() < 0 || load_filter(s->l->fixed) < 0 || load_filter(s->l->filter) < 0))
 		return -1;
-	if (caps_set(caps) < 0)
+	if (caps_set(caps) < 0 || ids_stay_private() < 0)
 		return -1;
 	if (p->no_new_privileges && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0))
 		return fail(errno, "process.noNewPrivileges");

@@ -88,6 +88,13 @@ int ids_own_stdio(const struct spec *s, const struct spec_process *p)
 	return 0;
 }
 
+/* A change of ids or capabilities makes a process as dumpable as fs.suid_dumpable
+ * says (proc(5)), and the container's own user could look into it from then on. */
+int ids_stay_private(void)
+{
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? fail(errno, "PR_SET_DUMPABLE") : 0;
+}
+
 int ids_become_root(struct setup *s)
 {
 	if (!has_user_namespace(s->spec))
@@ -97,5 +104,5 @@ int ids_become_root(struct setup *s)
 		fail(errno, "linux.uidMappings: container id 0 is not mapped");
 		return fail_hint("map the container ids 0 for users and groups");
 	}
-	return 0;
+	return ids_stay_private();
 }

@@ -88,6 +88,7 @@ int namespaces_enter(struct setup *s);
 int sysctl_write(struct setup *s);
 int root_attach(struct setup *s);
 int ids_become_root(struct setup *s);
+int ids_stay_private(void);
 int mounts_attach(struct setup *s);
 int devices_make(struct setup *s);
 int console_open(struct setup *s);

@@ -166,6 +166,33 @@ static bool pids_limited(const struct spec *s)
 {
 	return s->resources.pids_limit.set && s->resources.pids_limit.v == 512;
 }
+static const struct spec_mount *first_mount(const struct spec *s, const char *destination)
+{
+	for (size_t i = 0; i < s->mounts.n; i++)
+		if (strcmp(s->mounts.v[i].destination, destination) == 0)
+			return &s->mounts.v[i];
+	return NULL;
+}
+static bool private_mount(const struct spec *s)
+{
+	return first_mount(s, "/m")->opt.propagation == MS_PRIVATE;
+}
+static bool recursive_ro(const struct spec *s)
+{
+	return first_mount(s, "/m")->opt.rec_attr_set & MOUNT_ATTR_RDONLY;
+}
+static bool sealed_sys(const struct spec *s)
+{
+	const uint64_t want = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC;
+
+	return (first_mount(s, "/sys")->opt.attr_set & want) == want &&
+	       !(first_mount(s, "/sys")->opt.attr_clear & want);
+}
+static bool limits_capped(const struct spec *s)
+{
+	return s->process.rlimits.v[0].hard == 1048576 && s->process.rlimits.v[0].soft == 5 &&
+	       s->process.rlimits.v[1].hard == 65536;
+}
 static bool own_cgroupns(const struct spec *s)
 {
 	return spec_namespace(s, CLONE_NEWCGROUP) != NULL;
@@ -230,6 +257,34 @@ static const struct {
 	 "", "", false, no_core},
 	{RULE_RESOURCES, "", ALL_NS, ",\"resources\":{\"pids\":{\"limit\":-1}}", "", false,
 	 pids_limited},
+	{RULE_SECCOMP, "", ALL_NS, ",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_LOG\"}", "", false,
+	 filtered},
+	{RULE_USER_NAMESPACE, "", ALL_NS ",{\"type\":\"user\"}",
+	 ",\"uidMappings\":[{\"containerID\":0,\"hostID\":1,\"size\":1}],\"gidMappings\":[{"
+	 "\"containerID\":5,\"hostID\":0,\"size\":1}]",
+	 "", true, NULL},
+	{RULE_MOUNTS_PROPAGATION, "", ALL_NS, "",
+	 ",\"mounts\":[{\"destination\":\"/m\",\"type\":\"tmpfs\",\"options\":[\"rshared\"]}]",
+	 true, NULL},
+	{RULE_MOUNTS_PROPAGATION, "", ALL_NS, "",
+	 ",\"mounts\":[{\"destination\":\"/m\",\"type\":\"tmpfs\",\"options\":[\"rslave\"]}]",
+	 false, private_mount},
+	{RULE_MOUNTS_FLAGS, "", ALL_NS, "",
+	 ",\"mounts\":[{\"destination\":\"/m\",\"source\":\"/srv\",\"options\":[\"rbind\",\"ro\","
+	 "\"rnosuid\",\"rnodev\",\"nosuid\",\"nodev\"]}]",
+	 false, recursive_ro},
+	{RULE_MOUNTS_FLAGS, "", ALL_NS, "",
+	 ",\"mounts\":[{\"destination\":\"/"
+	 "sys\",\"type\":\"sysfs\",\"options\":[\"rw\",\"exec\"]}]",
+	 false, sealed_sys},
+	{RULE_MOUNTS_FLAGS, "", ALL_NS, "",
+	 ",\"mounts\":[{\"destination\":\"/sys\",\"options\":[\"remount\",\"rw\"]}]", true, NULL},
+	{RULE_MOUNTS_SOURCE, "", ALL_NS, "",
+	 ",\"mounts\":[{\"destination\":\"/m\",\"type\":\"proc\"}]", true, NULL},
+	{RULE_RLIMITS,
+	 ",\"rlimits\":[{\"type\":\"RLIMIT_NOFILE\",\"soft\":5,\"hard\":9999999},"
+	 "{\"type\":\"RLIMIT_NPROC\",\"soft\":99999,\"hard\":99999}]",
+	 ALL_NS, "", "", false, limits_capped},
 	{RULE_ANNOTATIONS, "", ALL_NS, "", ",\"annotations\":{\"run.oci.handler\":\"krun\"}", false,
 	 NULL},
 };
@@ -458,15 +513,16 @@ static void test_engine_init(void **state)
 	const struct {
 		const char *destination, *source;
 		mode_t mode;
-		bool refused;
+		bool refused, second; /* it has another name, too */
 	} cases[] = {
-		{"/sbin/docker-init", "/usr/bin/docker-init", S_IFREG | 0755, false},
-		{"/sbin/docker-init", "/usr/bin/docker-init", S_IFREG | 0775, true},
-		{"/sbin/docker-init", "/usr/lib/secret", S_IFREG | 0711, true},
-		{"/sbin/docker-init", "/usr/lib/secret", S_IFREG | 0644, true},
-		{"/sbin/docker-init", "/etc/shadow", S_IFREG | 0755, true},
-		{"/sbin/docker-init", "/usr/bin", S_IFDIR | 0755, true},
-		{"/sbin/other", "/usr/bin/docker-init", S_IFREG | 0755, true},
+		{"/sbin/docker-init", "/usr/bin/docker-init", S_IFREG | 0755, false, false},
+		{"/sbin/docker-init", "/usr/bin/docker-init", S_IFREG | 0755, true, true},
+		{"/sbin/docker-init", "/usr/bin/docker-init", S_IFREG | 0775, true, false},
+		{"/sbin/docker-init", "/usr/lib/secret", S_IFREG | 0711, true, false},
+		{"/sbin/docker-init", "/usr/lib/secret", S_IFREG | 0644, true, false},
+		{"/sbin/docker-init", "/etc/shadow", S_IFREG | 0755, true, false},
+		{"/sbin/docker-init", "/usr/bin", S_IFDIR | 0755, true, false},
+		{"/sbin/other", "/usr/bin/docker-init", S_IFREG | 0755, true, false},
 	};
 
 	(void)state;
@@ -474,7 +530,10 @@ static void test_engine_init(void **state)
 		struct spec s = read_docker();
 		struct findings f = {.arena = a};
 
-		add_bind(&s, cases[i].destination, cases[i].source, cases[i].mode);
+		struct spec_mount *m =
+			add_bind(&s, cases[i].destination, cases[i].source, cases[i].mode);
+		if (cases[i].second)
+			strv_add(a, &m->src.names, "/data/other");
 		if ((policy_apply(&p, &s, &f) > 0) != cases[i].refused)
 			reject("%s %s %o\n", cases[i].destination, cases[i].source, cases[i].mode);
 		for (size_t k = 0; k < s.mounts.n; k++)
@@ -528,6 +587,97 @@ static void test_source_names(void **state)
 	}
 }
 
+/* Facts decide: the same words mean something else on another host. */
+static void test_facts(void **state)
+{
+	struct profile p = load("restricted");
+	static const int types[] = {CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC,
+				    CLONE_NEWUTS, CLONE_NEWNS,	CLONE_NEWCGROUP};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		struct spec s = read_docker();
+		struct findings f = {.arena = a};
+		struct spec_namespace *ns = spec_namespace(&s, types[i]);
+
+		if (!ns) {
+			ns = vec_add(a, &s.namespaces);
+			ns->type = types[i];
+		}
+		ns->path = "/proc/1/ns/x";
+		ns->is_host = true;
+		if (policy_apply(&p, &s, &f) == 0)
+			reject("%s\n", namespace_name(types[i]));
+	}
+	/* root.path, by all its names */
+	static const struct {
+		const char *name;
+		bool mount, refused;
+	} roots[] = {{"/etc", false, true},
+		     {"/var", false, true},
+		     {"/var/lib/engine", false, true},
+		     {"/var/lib/engine", true, false},
+		     {"/etc", true, true},
+		     {"/srv/root", false, false},
+		     {"/run/b/rootfs", false, false}};
+	for (size_t i = 0; i < ARRAY_SIZE(roots); i++) {
+		struct spec s = read_docker();
+		struct findings f = {.arena = a};
+
+		strv_add(a, &s.own_paths, "/run/b");
+		strv_add(a, &s.root_names, roots[i].name);
+		s.root_is_mount = roots[i].mount;
+		if ((policy_apply(&p, &s, &f) > 0) != roots[i].refused)
+			reject("root %s\n", roots[i].name);
+	}
+	/* a file system of the kernel's */
+	struct spec s = read_docker();
+	struct findings f = {.arena = a};
+	struct spec_mount *m = add_bind(&s, "/m", "/srv/x", S_IFDIR | 0755);
+	strv_add(a, &m->src.types, "ext4");
+	assert_int_equal(policy_apply(&p, &s, &f), 0);
+	s = read_docker();
+	m = add_bind(&s, "/m", "/srv/x", S_IFDIR | 0755);
+	strv_add(a, &m->src.types, "ext4");
+	strv_add(a, &m->src.types, "debugfs");
+	assert_int_equal(policy_apply(&p, &s, &f), 1);
+}
+
+/* root in a user namespace, where the profile lets it: a new one only. */
+static void test_root_in_userns(void **state)
+{
+	struct profile p = load("baseline");
+	struct spec s = read_docker();
+	struct findings f = {.arena = a};
+	struct spec_namespace *ns = vec_add(a, &s.namespaces);
+
+	(void)state;
+	ns->type = CLONE_NEWUSER;
+	s.process.uid = s.process.gid = 0;
+	policy_apply(&p, &s, &f);
+	assert_int_equal(s.process.uid, 0);
+	spec_namespace(&s, CLONE_NEWUSER)->path = "/proc/9/ns/user";
+	policy_apply(&p, &s, &f);
+	assert_int_equal(s.process.uid, 65532);
+}
+
+/* Keys of a profile that no shipped one uses. */
+static void test_mount_keys(void **state)
+{
+	struct profile p = load("restricted");
+	struct spec s = read_docker();
+	struct findings f = {.arena = a};
+
+	(void)state;
+	add_bind(&s, "/m", "/srv/x", S_IFDIR | 0755);
+	add_bind(&s, "/tz", "/usr/share/zoneinfo/UTC", S_IFREG | 0644);
+	p.mounts_noexec = true;
+	assert_int_equal(policy_apply(&p, &s, &f), 0);
+	assert_true(first_mount(&s, "/m")->opt.attr_set & MOUNT_ATTR_NOEXEC);
+	assert_false(first_mount(&s, "/m")->opt.attr_set & MOUNT_ATTR_RDONLY);
+	assert_true(first_mount(&s, "/tz")->opt.attr_set & MOUNT_ATTR_RDONLY);
+}
+
 static void test_exec(void **state)
 {
 	struct profile p = load("restricted");
@@ -544,6 +694,21 @@ static void test_exec(void **state)
 	process.caps.bounding = 1ULL << CAP_SYS_ADMIN;
 	f.n = 0;
 	assert_int_equal(policy_apply_exec(&p, &s, &process, &f), 1);
+	/* The limits, and exec's own action over the rules'. */
+	process.caps.bounding = 0;
+	*vec_add(a, &process.rlimits) = (struct spec_rlimit){RLIMIT_CORE, "RLIMIT_CORE", 9, 9};
+	f.n = 0;
+	assert_int_equal(policy_apply_exec(&p, &s, &process, &f), 0);
+	assert_int_equal(process.rlimits.v[0].hard, 0);
+	process.uid = 0;
+	p.action[RULE_EXEC] = POLICY_DENY;
+	f.n = 0;
+	assert_true(policy_apply_exec(&p, &s, &process, &f) > 0);
+	p.action[RULE_EXEC] = POLICY_WARN;
+	f.n = 0;
+	assert_int_equal(policy_apply_exec(&p, &s, &process, &f), 0);
+	assert_int_equal(process.uid, 0);
+	assert_int_equal(find(&f, "user.nonroot")->effect, FINDING_WARNED);
 	p.action[RULE_EXEC] = POLICY_OFF;
 	process.uid = 0;
 	f.n = 0;
@@ -630,8 +795,9 @@ int main(void)
 		cmocka_unit_test(test_privileged),   cmocka_unit_test(test_unconfined),
 		cmocka_unit_test(test_sources),	     cmocka_unit_test(test_source_kinds),
 		cmocka_unit_test(test_source_names), cmocka_unit_test(test_engine_init),
-		cmocka_unit_test(test_exec),	     cmocka_unit_test(test_profiles),
-		cmocka_unit_test(test_extends),
+		cmocka_unit_test(test_facts),	     cmocka_unit_test(test_root_in_userns),
+		cmocka_unit_test(test_mount_keys),   cmocka_unit_test(test_exec),
+		cmocka_unit_test(test_profiles),     cmocka_unit_test(test_extends),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
