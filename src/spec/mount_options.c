@@ -129,8 +129,6 @@ static void set_atime(uint64_t *set, uint64_t *clear, uint64_t mode)
 static void apply(const struct option *o, struct mount_options *m)
 {
 	switch (o->kind) {
-	case NOTHING:
-		break;
 	case SET:
 		move(&m->attr_set, &m->attr_clear, o->value);
 		m->sb_set |= o->sb;
@@ -171,25 +169,23 @@ static void apply(const struct option *o, struct mount_options *m)
 		m->propagation = o->value;
 		m->propagation_rec = o->kind == RPROPAGATION;
 		break;
-	case RBIND:
-		m->recursive = true;
-		m->bind = true;
-		break;
 	case BIND:
+	case RBIND:
 		m->bind = true;
+		m->recursive = m->recursive || o->kind == RBIND;
 		break;
 	case REMOUNT:
 		m->remount = true;
 		break;
-	case RIDMAP:
-		m->idmap_rec = true;
-		m->idmap = true;
-		break;
 	case IDMAP:
+	case RIDMAP:
 		m->idmap = true;
+		m->idmap_rec = m->idmap_rec || o->kind == RIDMAP;
 		break;
 	case COPYUP:
 		m->tmpcopyup = true;
+		break;
+	case NOTHING:
 		break;
 	}
 }
