@@ -37,6 +37,7 @@ static const struct verb {
 	{"events", cmd_events, "print what a container uses, and its OOM kills", false, 0},
 	{"features", cmd_features, "print what this runtime can do", true, 0},
 	{"spec", cmd_spec, "write a hardened config.json", true, 0},
+	{"doctor", cmd_doctor, "show what this host can enforce", true, 0},
 	{"check", cmd_check, "show what the profile makes of a config", true, 0},
 };
 

@@ -64,6 +64,7 @@ enum rule_id {
 	RULE_SYSCTL,
 	RULE_RLIMITS,
 	RULE_RESOURCES,
+	RULE_LSM,
 	RULE_EXEC,
 	RULE_COUNT
 };
@@ -118,6 +119,7 @@ struct profile {
 	struct opt_i64 pids_limit, memory_limit;
 	struct strv annotations_allow;
 	struct strv hooks_allow;     /* paths besides those that pass the file check */
+	const char *apparmor;	     /* lsm: the profile of a container that brings none */
 	struct spec_seccomp seccomp; /* the default profile's filter */
 	struct seccomp_fixed seccomp_fixed;
 };

@@ -53,6 +53,9 @@ struct launch {
 	int sync;    /* owned; closed by sandbox_go and sandbox_abort */
 };
 
+/* Which security module of the two this host has. */
+enum host_lsm lsm_host(void);
+
 /* All members that are descriptors -1, the rest 0. */
 struct launch launch_init(void);
 
@@ -92,6 +95,18 @@ void foreground_begin(void);
  * follows SIGWINCH, and reaps. Closes console. Returns the exit status, 128+n for a signal, or
  * -1 with error. */
 int foreground_wait(pid_t pid, int pidfd, int console);
+
+/* What this host can do (doctor): each probe tries it and changes nothing. */
+enum probe_result { PROBE_PASS, PROBE_WARN, PROBE_FAIL, PROBE_UNKNOWN };
+struct probe_answer {
+	char text[256];	  /* what was seen */
+	const char *hint; /* NULL: nothing to do */
+};
+struct probe {
+	const char *name;
+	enum probe_result (*run)(struct probe_answer *a);
+};
+extern const struct probe sandbox_probes[]; /* the last one has no name */
 
 /* Makes this process unreadable for the container before it touches one: not
  * dumpable, descriptors 0 to 2 open, environment and umask set. First call of

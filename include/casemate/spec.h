@@ -311,6 +311,7 @@ struct spec {
 	struct strv unknown; /* places of properties the spec does not define */
 
 	/* Facts. */
+	enum host_lsm { LSM_NONE, LSM_APPARMOR, LSM_SELINUX } host_lsm;
 	const char *id;		/* of the container; NULL: check */
 	struct strv own_paths;	/* the host's folders that the container is made from */
 	const char *state_root; /* the folder of all containers' state */

@@ -97,6 +97,11 @@ static int read_process(struct arena *a, const struct exec_options *eo, const st
 		/* conmon-rs says it on the command line, too. */
 		p->terminal = p->terminal || eo->tty;
 	}
+	/* Under the container's label where it brings none: exec must not be a way out. */
+	if (!p->apparmor_profile && !p->selinux_label) {
+		p->apparmor_profile = s->process.apparmor_profile;
+		p->selinux_label = s->process.selinux_label;
+	}
 	if (eo->process_label)
 		p->selinux_label = eo->process_label;
 	if (eo->apparmor)

@@ -16,6 +16,7 @@
 #include "casemate/fd.h"
 #include "casemate/mountinfo.h"
 #include "casemate/path.h"
+#include "casemate/sandbox.h"
 
 static bool holds_socket(int dir)
 {
@@ -234,6 +235,7 @@ int facts_gather(struct spec *s, int bundle_fd, const char *bundle, const char *
 	_free_ char *real_bundle = realpath(bundle, NULL), *real_root = realpath(root, NULL);
 	struct mountinfo mounts;
 
+	s->host_lsm = lsm_host();
 	if (mountinfo_read(s->arena, &mounts) < 0)
 		return -1;
 	s->state_root = arena_strdup(s->arena, real_root ? real_root : root);

@@ -30,6 +30,7 @@ int plan_reload(struct plan *p, const struct container *c)
 	if (spec_parse(c->arena, p->config, len, &p->spec) < 0 ||
 	    profile_load(c->arena, c->profile, &p->profile) < 0)
 		return -1;
+	p->spec.host_lsm = lsm_host();
 	/* It was judged when the container was made; this makes the same changes. */
 	(void)policy_apply(&p->profile, &p->spec, &p->findings);
 	return 0;

@@ -47,6 +47,7 @@ void rule_paths_masked(struct judge *j, struct spec *s);
 void rule_paths_readonly(struct judge *j, struct spec *s);
 void rule_sysctl(struct judge *j, struct spec *s);
 void rule_rlimits(struct judge *j, struct spec *s);
+void rule_lsm(struct judge *j, struct spec *s);
 void rule_resources(struct judge *j, struct spec *s);
 
 #endif

@@ -57,6 +57,8 @@ const struct rule policy_rules[RULE_COUNT] = {
 			  rule_rlimits},
 	[RULE_RESOURCES] = {"resources", "5.11, 5.29", "there is always a limit of processes",
 			    rule_resources},
+	[RULE_LSM] = {"lsm", "5.2", "an AppArmor profile confines the container where the host has it",
+		      rule_lsm},
 	[RULE_EXEC] = {"exec", "5.23, 5.24", "a process that joins is held to the same rules",
 		       NULL},
 };
@@ -123,7 +125,7 @@ int policy_apply_exec(const struct profile *p, const struct spec *s, struct spec
 		      struct findings *f)
 {
 	static const enum rule_id rules[] = {RULE_USER_NONROOT, RULE_NO_NEW_PRIVILEGES,
-					     RULE_CAPABILITIES, RULE_RLIMITS};
+					     RULE_CAPABILITIES, RULE_RLIMITS, RULE_LSM};
 	enum policy_action exec = p->action[RULE_EXEC];
 	struct spec copy = *s;
 

@@ -309,6 +309,15 @@ static int read_seccomp(struct arena *a, struct json *top, const char *path, str
 	return filter ? spec_parse_seccomp(a, filter, file, &p->seccomp) : -1;
 }
 
+static int read_lsm(struct json *top, struct profile *p)
+{
+	struct json *lsm;
+
+	if (json_object(top, "lsm", "lsm", &lsm) < 0)
+		return -1;
+	return json_str(lsm, "apparmor", "lsm.apparmor", false, &p->apparmor);
+}
+
 static int read_lists(struct arena *a, struct json *top, struct profile *p)
 {
 	const struct {
@@ -356,7 +365,7 @@ static int read_profile(struct arena *a, const char *name, struct profile *p, un
 	p->path = path;
 	if (read_rules(top, p) < 0 || read_user(top, p) < 0 || read_capabilities(a, top, p) < 0 ||
 	    read_mounts(a, top, p) < 0 || read_tmpfs(a, top, p) < 0 || read_limits(top, p) < 0 ||
-	    read_lists(a, top, p) < 0 || read_devices(a, top, p) < 0 ||
+	    read_lists(a, top, p) < 0 || read_lsm(top, p) < 0 || read_devices(a, top, p) < 0 ||
 	    read_seccomp(a, top, path, p) < 0)
 		return fail_in("profile %s", path);
 	json_unused(a, top, "", &unknown);

@@ -94,6 +94,23 @@ void rule_capabilities(struct judge *j, struct spec *s)
 	}
 }
 
+void rule_lsm(struct judge *j, struct spec *s)
+{
+	struct spec_process *p = &s->process;
+
+	if (!s->has_process || s->host_lsm != LSM_APPARMOR)
+		return;
+	if (p->apparmor_profile && strcmp(p->apparmor_profile, "unconfined") == 0)
+		found_request(
+			j, "process.apparmorProfile", "AppArmor would not confine the container",
+			"unconfined",
+			"remove --security-opt apparmor=unconfined, or name a loaded profile");
+	if (!p->apparmor_profile && !p->selinux_label && j->p->apparmor &&
+	    found_default(j, "process.apparmorProfile", "AppArmor does not confine the container",
+			  "none", j->p->apparmor))
+		p->apparmor_profile = j->p->apparmor;
+}
+
 static struct spec_rlimit *find_limit(struct spec_process *p, int resource)
 {
 	for (size_t i = 0; i < p->rlimits.n; i++)

@@ -77,6 +77,7 @@ int mounts_prepare(struct setup *s);
 size_t devices_count(const struct spec *s); /* the defaults and config.json's */
 int devices_prepare(struct setup *s);
 int sysctl_check(const struct spec *s);
+bool lsm_apparmor_loaded(struct arena *a, const char *profile); /* or cannot be told */
 int lsm_check(const struct spec *s, const struct spec_process *p);
 int init_image(void);
 int parent_limits(const struct spec_process *p, pid_t pid);

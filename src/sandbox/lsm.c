@@ -28,6 +28,33 @@ static bool has_selinux(void)
 	return fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == SELINUX_MAGIC;
 }
 
+enum host_lsm lsm_host(void)
+{
+	return has_apparmor() ? LSM_APPARMOR : has_selinux() ? LSM_SELINUX : LSM_NONE;
+}
+
+/* Asked while create can still say it: the kernel would, at start. Without
+ * securityfs there is nobody to ask. */
+bool lsm_apparmor_loaded(struct arena *a, const char *profile)
+{
+	/* path: a file of the host's securityfs */
+	char *list =
+		file_read(a, AT_FDCWD, "/sys/kernel/security/apparmor/profiles", 4 << 20, NULL);
+	const char *line = arena_printf(a, "\n%s (", profile);
+
+	error_clear();
+	return !list || strcmp(profile, "unconfined") == 0 ||
+	       strstr(arena_printf(a, "\n%s", list), line);
+}
+
+static int check_loaded(const struct spec *s, const char *profile)
+{
+	if (lsm_apparmor_loaded(s->arena, profile))
+		return 0;
+	fail(0, "process.apparmorProfile: \"%s\" is not loaded on this host", profile);
+	return fail_hint("load it with apparmor_parser -r");
+}
+
 int lsm_check(const struct spec *s, const struct spec_process *p)
 {
 	const char *place = p->apparmor_profile ? "process.apparmorProfile"
@@ -39,7 +66,9 @@ int lsm_check(const struct spec *s, const struct spec_process *p)
 		return 0;
 	if (p->apparmor_profile && p->selinux_label)
 		return fail(0, "process.selinuxLabel: an AppArmor profile is given, too");
-	if (p->apparmor_profile ? has_apparmor() : has_selinux())
+	if (p->apparmor_profile && has_apparmor())
+		return check_loaded(s, p->apparmor_profile);
+	if (!p->apparmor_profile && has_selinux())
 		return 0;
 	fail(0, "%s: this host has no %s", place, p->apparmor_profile ? "AppArmor" : "SELinux");
 	return fail_hint("remove the label, or enable the security module");

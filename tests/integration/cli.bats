@@ -9,13 +9,29 @@ load helpers
 	[[ "$output" == *"spec: 1.3.0"* ]]
 	run "$CASEMATE" --help
 	[ "$status" = 0 ]
-	for verb in create start run state kill delete exec pause resume update list ps features spec check; do
+	for verb in create start run state kill delete exec pause resume update list ps events features spec check doctor; do
 		[[ "$output" == *"$verb"* ]]
 		"$CASEMATE" $verb --help | grep -q "^Usage: casemate $verb"
 	done
 	"$CASEMATE" features | jq -e '.ociVersionMin == "1.0.0" and (.mountOptions | length > 50)
 		and .linux.cgroup.v2 and (.linux.namespaces | length == 8)'
 	[ -z "$("$CASEMATE" features 2>&1 >/dev/null)" ]
+}
+
+@test "doctor tells what this host has" {
+	run "$CASEMATE" doctor --format json
+	echo "$output"
+	result() { printf '%s' "$output" | jq -r --arg n "$1" '.[] | select(.name == $n) | .result + " " + .text'; }
+	[[ "$(result kernel)" == "pass Linux $(uname -r)" ]]
+	if [ -f /sys/fs/cgroup/cgroup.controllers ]; then [ "$(result cgroups)" = "pass v2" ]; else [[ "$(result cgroups)" == "warn v1"* ]]; fi
+	[ "$(result seccomp)" = "pass filters, all actions" ]
+	[[ "$(result "user namespace")" == pass* ]]
+	case $(cat /sys/kernel/security/lsm 2>/dev/null) in
+	*apparmor*) [[ "$(result "security module")" == *AppArmor* ]] ;;
+	*selinux*) [[ "$(result "security module")" == *SELinux* ]] ;;
+	?*) [[ "$(result "security module")" == *"neither AppArmor nor SELinux"* ]] ;;
+	esac
+	"$CASEMATE" doctor | grep -q "^pass *kernel" || [ $? = 1 ]
 }
 
 @test "unknown commands and options are errors" {

@@ -33,6 +33,9 @@ setup_file() {
 	chmod 755 "$SHARED"
 	make_rootfs "$SHARED/rootfs"
 	copy_profiles "$SHARED/profiles"
+	if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ]; then
+		apparmor_parser -r "$SRC/profiles/apparmor/casemate-default"
+	fi
 	export SHARED
 }
 
