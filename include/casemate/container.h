@@ -41,6 +41,7 @@ struct container {
 	int root_fd; /* the state root */
 	int dir_fd;  /* <root>/<id>, locked (flock) */
 	const char *id, *bundle, *rootfs, *created /* RFC 3339, UTC */, *profile;
+	const char *mcs; /* SELinux categories of its own, "c1,c2"; NULL or "": none */
 	const char *oci_version;
 	pid_t pid; /* 0: none (yet) */
 	uint64_t

@@ -118,8 +118,9 @@ struct profile {
 	} rlimits;
 	struct opt_i64 pids_limit, memory_limit;
 	struct strv annotations_allow;
-	struct strv hooks_allow;     /* paths besides those that pass the file check */
-	const char *apparmor;	     /* lsm: the profile of a container that brings none */
+	struct strv hooks_allow; /* paths besides those that pass the file check */
+	/* lsm: what a container that brings no label gets; NULL: nothing. */
+	const char *apparmor, *selinux_process, *selinux_mount;
 	struct spec_seccomp seccomp; /* the default profile's filter */
 	struct seccomp_fixed seccomp_fixed;
 };

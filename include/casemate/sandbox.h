@@ -36,10 +36,11 @@ struct launch {
 	int console_socket; /* connected socket for the pty's master, or -1: the
 			     * master is put into console instead */
 
+	const char *rootfs_path; /* absolute; of a new container what rootfs_fd is */
+
 	/* Of a new container only. */
-	const char *rootfs_path; /* absolute; the directory that rootfs_fd was opened from */
-	int rootfs_fd;		 /* O_PATH */
-	int start_fd;		 /* from start_listen(), or -1: sandbox_go starts it */
+	int rootfs_fd; /* O_PATH */
+	int start_fd;  /* from start_listen(), or -1: sandbox_go starts it */
 	sandbox_hooks *hooks;
 	void *hooks_ctx;
 

@@ -319,8 +319,9 @@ struct spec {
 	bool root_is_mount;
 
 	/* Set by policy, not by config.json. */
-	uint64_t root_attr; /* MOUNT_ATTR_x added to the rootfs mount */
-	bool seccomp_fixed; /* stack the fixed filter over the config's */
+	uint64_t root_attr;  /* MOUNT_ATTR_x added to the rootfs mount */
+	bool own_categories; /* the SELinux labels get categories of the container's own */
+	bool seccomp_fixed;  /* stack the fixed filter over the config's */
 };
 
 /* Parses and validates a whole config.json. Every error names its place

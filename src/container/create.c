@@ -94,6 +94,9 @@ static int reserve(const struct options *o, struct container *c, struct plan *p,
 			return -1;
 		c->has_cgroup = true;
 	}
+	if (p->spec.own_categories && mcs_reserve(c) < 0)
+		return -1;
+	mcs_label(&p->spec, c->mcs);
 	if (file_replace(c->dir_fd, "config.json", p->config, p->config_len, 0600) < 0 ||
 	    container_save(c) < 0)
 		return -1;

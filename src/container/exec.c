@@ -177,6 +177,7 @@ static int exec(const struct options *o, const struct exec_options *eo, struct c
 	l.spec = &p.spec;
 	l.process = &process;
 	l.id = c->id;
+	l.rootfs_path = c->rootfs;
 	l.cgroup = c->has_cgroup ? &c->cgroup : NULL;
 	l.filter = &p.filter;
 	l.fixed = &p.fixed;

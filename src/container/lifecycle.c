@@ -33,6 +33,7 @@ int plan_reload(struct plan *p, const struct container *c)
 	p->spec.host_lsm = lsm_host();
 	/* It was judged when the container was made; this makes the same changes. */
 	(void)policy_apply(&p->profile, &p->spec, &p->findings);
+	mcs_label(&p->spec, c->mcs);
 	return 0;
 }
 

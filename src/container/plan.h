@@ -34,6 +34,13 @@ int check_terminal(const struct spec_process *p, bool detach, const char *consol
 /* p: whose environment gets LISTEN_FDS; NULL: exec, which has none. */
 int preserved(const struct options *o, struct plan *p, unsigned asked, unsigned *n);
 
+/* Takes a pair of SELinux categories that no other container of the state root
+ * has: c->mcs. -1 with error. */
+int mcs_reserve(struct container *c);
+void mcs_release(const struct container *c);
+/* Puts the categories behind the labels that the profile gave. */
+void mcs_label(struct spec *s, const char *mcs);
+
 /* Kills what is left of a container, removes its cgroup and state, and runs
  * the poststop hooks. */
 int container_destroy(struct container *c, const struct spec *s);

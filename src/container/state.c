@@ -16,6 +16,7 @@
 #include "casemate/error.h"
 #include "casemate/fd.h"
 #include "casemate/sandbox.h"
+#include "plan.h"
 
 /* Also how a folder is recognised as ours: engines share the root with other
  * runtimes. */
@@ -170,6 +171,8 @@ int container_save(const struct container *c)
 	json_out_str(w, "rootfs", c->rootfs);
 	json_out_str(w, "created", c->created);
 	json_out_str(w, "profile", c->profile);
+	if (c->mcs)
+		json_out_str(w, "mcs", c->mcs);
 	json_out_open(w, "annotations", '{');
 	for (size_t i = 0; i < c->annotations.n; i++)
 		json_out_str(w, c->annotations.v[i].key, c->annotations.v[i].value);
@@ -194,6 +197,7 @@ static int parse_state(struct container *c, const char *text, size_t len)
 	    json_str(o, "rootfs", "rootfs", true, &c->rootfs) < 0 ||
 	    json_str(o, "created", "created", true, &c->created) < 0 ||
 	    json_str(o, "profile", "profile", true, &c->profile) < 0 ||
+	    json_str(o, "mcs", "mcs", false, &c->mcs) < 0 ||
 	    json_object(o, "annotations", "annotations", &annotations) < 0 ||
 	    json_object(o, "cgroup", "cgroup", &cgroup) < 0)
 		return -1;
@@ -249,6 +253,7 @@ int container_remove(struct container *c)
 
 	if (c->dir_fd >= 0)
 		remove_temporary(c->dir_fd);
+	mcs_release(c);
 	/* The state last: until then the folder is known as ours. */
 	for (size_t i = 0; c->dir_fd >= 0 && i < ARRAY_SIZE(files); i++)
 		if (unlinkat(c->dir_fd, files[i], 0) < 0 && errno != ENOENT)

@@ -57,7 +57,7 @@ const struct rule policy_rules[RULE_COUNT] = {
 			  rule_rlimits},
 	[RULE_RESOURCES] = {"resources", "5.11, 5.29", "there is always a limit of processes",
 			    rule_resources},
-	[RULE_LSM] = {"lsm", "5.2", "an AppArmor profile confines the container where the host has it",
+	[RULE_LSM] = {"lsm", "5.2, 5.3", "AppArmor or SELinux confines the container where the host has it",
 		      rule_lsm},
 	[RULE_EXEC] = {"exec", "5.23, 5.24", "a process that joins is held to the same rules",
 		       NULL},

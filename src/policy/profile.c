@@ -311,11 +311,17 @@ static int read_seccomp(struct arena *a, struct json *top, const char *path, str
 
 static int read_lsm(struct json *top, struct profile *p)
 {
-	struct json *lsm;
+	struct json *lsm, *selinux;
 
-	if (json_object(top, "lsm", "lsm", &lsm) < 0)
+	if (json_object(top, "lsm", "lsm", &lsm) < 0 ||
+	    json_str(lsm, "apparmor", "lsm.apparmor", false, &p->apparmor) < 0 ||
+	    json_object(lsm, "selinux", "lsm.selinux", &selinux) < 0 ||
+	    json_str(selinux, "process", "lsm.selinux.process", false, &p->selinux_process) < 0 ||
+	    json_str(selinux, "mount", "lsm.selinux.mount", false, &p->selinux_mount) < 0)
 		return -1;
-	return json_str(lsm, "apparmor", "lsm.apparmor", false, &p->apparmor);
+	if (!p->selinux_process != !p->selinux_mount)
+		return fail(0, "lsm.selinux: process and mount go together");
+	return 0;
 }
 
 static int read_lists(struct arena *a, struct json *top, struct profile *p)

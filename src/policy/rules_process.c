@@ -94,12 +94,8 @@ void rule_capabilities(struct judge *j, struct spec *s)
 	}
 }
 
-void rule_lsm(struct judge *j, struct spec *s)
+static void judge_apparmor(struct judge *j, struct spec_process *p)
 {
-	struct spec_process *p = &s->process;
-
-	if (!s->has_process || s->host_lsm != LSM_APPARMOR)
-		return;
 	if (p->apparmor_profile && strcmp(p->apparmor_profile, "unconfined") == 0)
 		found_request(
 			j, "process.apparmorProfile", "AppArmor would not confine the container",
@@ -109,6 +105,37 @@ void rule_lsm(struct judge *j, struct spec *s)
 	    found_default(j, "process.apparmorProfile", "AppArmor does not confine the container",
 			  "none", j->p->apparmor))
 		p->apparmor_profile = j->p->apparmor;
+}
+
+/* Types of the reference policy that SELinux does not confine. */
+static bool is_unconfined(const char *label)
+{
+	return strstr(label, ":unconfined_t:") || strstr(label, ":spc_t:");
+}
+
+static void judge_selinux(struct judge *j, struct spec *s)
+{
+	struct spec_process *p = &s->process;
+
+	if (p->selinux_label && is_unconfined(p->selinux_label))
+		found_request(j, "process.selinuxLabel", "SELinux would not confine the container",
+			      p->selinux_label,
+			      "remove --security-opt label=disable or the label's type");
+	if (p->selinux_label || p->apparmor_profile || !j->p->selinux_process ||
+	    !found_default(j, "process.selinuxLabel", "SELinux does not confine the container",
+			   "none", j->p->selinux_process))
+		return;
+	p->selinux_label = j->p->selinux_process;
+	s->own_categories = !s->mount_label;
+	s->mount_label = s->mount_label ? s->mount_label : j->p->selinux_mount;
+}
+
+void rule_lsm(struct judge *j, struct spec *s)
+{
+	if (s->has_process && s->host_lsm == LSM_APPARMOR)
+		judge_apparmor(j, &s->process);
+	if (s->has_process && s->host_lsm == LSM_SELINUX)
+		judge_selinux(j, s);
 }
 
 static struct spec_rlimit *find_limit(struct spec_process *p, int resource)

@@ -101,6 +101,11 @@ int fs_change(const struct spec_mount *m, int dest)
 		       : 0;
 }
 
+static bool takes_label(const char *type)
+{
+	return strcmp(type, "tmpfs") == 0 || strcmp(type, "devpts") == 0;
+}
+
 int fs_make(const struct spec_mount *m, const char *label, int dest)
 {
 	_arena_ struct arena *a = arena_new();
@@ -113,7 +118,9 @@ int fs_make(const struct spec_mount *m, const char *label, int dest)
 		return fs_fail(errno, fsfd, "source");
 	if (strcmp(m->type, "tmpfs") == 0 && set_mode(a, fsfd, m, dest) < 0)
 		return -1;
-	if (label && set_option(a, fsfd, arena_printf(a, "context=%s", label)) < 0)
+	/* procfs, sysfs and mqueue have labels of the policy's own, by path and task. */
+	if (label && takes_label(m->type) &&
+	    set_option(a, fsfd, arena_printf(a, "context=%s", label)) < 0)
 		return -1;
 	if (set_options(a, fsfd, m, flags) < 0)
 		return -1;

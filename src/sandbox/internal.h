@@ -78,8 +78,11 @@ size_t devices_count(const struct spec *s); /* the defaults and config.json's */
 int devices_prepare(struct setup *s);
 int sysctl_check(const struct spec *s);
 bool lsm_apparmor_loaded(struct arena *a, const char *profile); /* or cannot be told */
+int lsm_check_label(const char *place, const char *label);
+/* The SELinux label of the container's files, where its process has a label. */
+const char *lsm_file_label(const struct launch *l);
 int lsm_check(const struct spec *s, const struct spec_process *p);
-int init_image(void);
+int init_image(const char *label); /* SELinux: of the file; NULL: none */
 int parent_limits(const struct spec_process *p, pid_t pid);
 
 /* --- child: the steps, in order */

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <termios.h>
 
 #include "internal.h"
@@ -37,7 +38,7 @@ struct launch launch_init(void)
 			       .sync = -1};
 }
 
-int init_image(void)
+int init_image(const char *label)
 {
 	size_t len = (uintptr_t)init_image_end - (uintptr_t)init_image_start;
 	/* MFD_EXEC (Linux 6.3) is needed where vm.memfd_noexec is set. */
@@ -47,6 +48,10 @@ int init_image(void)
 		fd = memfd_create("casemate-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return fail(errno, "memfd_create for casemate-init");
+	/* The container's process becomes what it is labelled by executing this file,
+	 * which its policy lets it do with its own. */
+	if (label && fsetxattr(fd, "security.selinux", label, strlen(label) + 1, 0) < 0)
+		return fail(errno, "cannot label casemate-init");
 	if (fd_write_all(fd, init_image_start, len) < 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
 		return fail(errno, "cannot write casemate-init");
@@ -330,7 +335,7 @@ static int begin(struct setup *s, struct launch *l)
 		return fail(errno, "cannot open /proc");
 	if (lsm_check(l->spec, l->process) < 0)
 		return -1;
-	s->init = init_image();
+	s->init = init_image(lsm_file_label(l));
 	return s->init < 0 ? -1 : ids_own_stdio(l->spec, l->process);
 }
 

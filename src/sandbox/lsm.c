@@ -7,6 +7,7 @@
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 
 #include "internal.h"
 
@@ -55,6 +56,21 @@ static int check_loaded(const struct spec *s, const char *profile)
 	return fail_hint("load it with apparmor_parser -r");
 }
 
+/* The loaded policy itself says whether it knows the label: what is written to
+ * this file is checked and nothing else, see selinuxfs in the kernel. */
+int lsm_check_label(const char *place, const char *label)
+{
+	/* path: a file of the host's selinuxfs */
+	_fd_ int fd = open("/sys/fs/selinux/context", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return fail(errno, "%s: cannot ask SELinux", place);
+	if (write(fd, label, strlen(label) + 1) >= 0)
+		return 0;
+	fail(errno, "%s: \"%s\" is no label of the loaded policy", place, label);
+	return fail_hint("user:role:type:level, each of which the SELinux policy must have");
+}
+
 int lsm_check(const struct spec *s, const struct spec_process *p)
 {
 	const char *place = p->apparmor_profile ? "process.apparmorProfile"
@@ -68,10 +84,29 @@ int lsm_check(const struct spec *s, const struct spec_process *p)
 		return fail(0, "process.selinuxLabel: an AppArmor profile is given, too");
 	if (p->apparmor_profile && has_apparmor())
 		return check_loaded(s, p->apparmor_profile);
-	if (!p->apparmor_profile && has_selinux())
-		return 0;
+	if (!p->apparmor_profile && has_selinux()) {
+		if (p->selinux_label &&
+		    lsm_check_label("process.selinuxLabel", p->selinux_label) < 0)
+			return -1;
+		return s->mount_label ? lsm_check_label("linux.mountLabel", s->mount_label) : 0;
+	}
 	fail(0, "%s: this host has no %s", place, p->apparmor_profile ? "AppArmor" : "SELinux");
 	return fail_hint("remove the label, or enable the security module");
+}
+
+const char *lsm_file_label(const struct launch *l)
+{
+	char label[4096];
+	ssize_t n;
+
+	if (!l->process->selinux_label)
+		return NULL;
+	if (l->spec->mount_label)
+		return l->spec->mount_label;
+	/* path: the host's name of the rootfs; only its label is asked for */
+	n = getxattr(l->rootfs_path, "security.selinux", label, sizeof(label) - 1);
+	label[n > 0 ? n : 0] = '\0';
+	return n > 0 ? arena_strdup(l->spec->arena, label) : NULL;
 }
 
 int lsm_open(struct setup *s)
@@ -100,6 +135,7 @@ int lsm_set(struct setup *s)
 
 	if (s->attr < 0)
 		return 0;
+	/* security_setprocattr takes the NUL, which AppArmor does not. */
 	char *text = apparmor ? arena_printf(s->spec->arena, "exec %s", label)
 			      : arena_strdup(s->spec->arena, label);
 	if (write(s->attr, text, strlen(text)) != (ssize_t)strlen(text)) {

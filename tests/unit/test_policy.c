@@ -643,6 +643,45 @@ static void test_facts(void **state)
 	assert_int_equal(policy_apply(&p, &s, &f), 1);
 }
 
+static void test_lsm(void **state)
+{
+	struct profile p = load("restricted");
+	static const struct {
+		enum host_lsm host;
+		const char *apparmor, *selinux; /* of the config */
+		const char *want;		/* NULL: refused */
+	} cases[] = {
+		{LSM_NONE, NULL, NULL, ""},
+		{LSM_APPARMOR, NULL, NULL, "casemate-default"},
+		{LSM_APPARMOR, "other", NULL, "other"},
+		{LSM_APPARMOR, "unconfined", NULL, NULL},
+		{LSM_SELINUX, NULL, NULL, "system_u:system_r:container_t:s0"},
+		{LSM_SELINUX, NULL, "u:r:web_t:s0:c1", "u:r:web_t:s0:c1"},
+		{LSM_SELINUX, NULL, "u:r:unconfined_t:s0", NULL},
+		{LSM_SELINUX, NULL, "u:r:spc_t:s0", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct spec s = read_docker();
+		struct findings f = {.arena = a};
+
+		s.host_lsm = cases[i].host;
+		s.process.apparmor_profile = cases[i].apparmor;
+		s.process.selinux_label = cases[i].selinux;
+		int refused = policy_apply(&p, &s, &f);
+		const char *have = s.process.apparmor_profile ? s.process.apparmor_profile
+				   : s.process.selinux_label  ? s.process.selinux_label
+							      : "";
+		assert_int_equal(refused > 0, cases[i].want == NULL);
+		if (cases[i].want)
+			assert_string_equal(have, cases[i].want);
+		/* Only the profile's own labels get categories. */
+		assert_int_equal(s.own_categories,
+				 cases[i].host == LSM_SELINUX && !cases[i].selinux);
+	}
+}
+
 /* root in a user namespace, where the profile lets it: a new one only. */
 static void test_root_in_userns(void **state)
 {
@@ -791,13 +830,14 @@ static void test_extends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rules),	     cmocka_unit_test(test_docker_default),
-		cmocka_unit_test(test_privileged),   cmocka_unit_test(test_unconfined),
-		cmocka_unit_test(test_sources),	     cmocka_unit_test(test_source_kinds),
-		cmocka_unit_test(test_source_names), cmocka_unit_test(test_engine_init),
-		cmocka_unit_test(test_facts),	     cmocka_unit_test(test_root_in_userns),
-		cmocka_unit_test(test_mount_keys),   cmocka_unit_test(test_exec),
-		cmocka_unit_test(test_profiles),     cmocka_unit_test(test_extends),
+		cmocka_unit_test(test_rules),	       cmocka_unit_test(test_docker_default),
+		cmocka_unit_test(test_privileged),     cmocka_unit_test(test_unconfined),
+		cmocka_unit_test(test_sources),	       cmocka_unit_test(test_source_kinds),
+		cmocka_unit_test(test_source_names),   cmocka_unit_test(test_engine_init),
+		cmocka_unit_test(test_facts),	       cmocka_unit_test(test_lsm),
+		cmocka_unit_test(test_root_in_userns), cmocka_unit_test(test_mount_keys),
+		cmocka_unit_test(test_exec),	       cmocka_unit_test(test_profiles),
+		cmocka_unit_test(test_extends),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
