@@ -121,6 +121,7 @@ struct profile {
 	struct strv hooks_allow; /* paths besides those that pass the file check */
 	/* lsm: what a container that brings no label gets; NULL: nothing. */
 	const char *apparmor, *selinux_process, *selinux_mount;
+	bool lsm_ignore_missing;     /* a label for a module that the host has not is left out */
 	struct spec_seccomp seccomp; /* the default profile's filter */
 	struct seccomp_fixed seccomp_fixed;
 };

@@ -315,6 +315,7 @@ static int read_lsm(struct json *top, struct profile *p)
 
 	if (json_object(top, "lsm", "lsm", &lsm) < 0 ||
 	    json_str(lsm, "apparmor", "lsm.apparmor", false, &p->apparmor) < 0 ||
+	    json_bool(lsm, "ignoreMissing", "lsm.ignoreMissing", &p->lsm_ignore_missing) < 0 ||
 	    json_object(lsm, "selinux", "lsm.selinux", &selinux) < 0 ||
 	    json_str(selinux, "process", "lsm.selinux.process", false, &p->selinux_process) < 0 ||
 	    json_str(selinux, "mount", "lsm.selinux.mount", false, &p->selinux_mount) < 0)

@@ -130,8 +130,23 @@ static void judge_selinux(struct judge *j, struct spec *s)
 	s->mount_label = s->mount_label ? s->mount_label : j->p->selinux_mount;
 }
 
+/* A label for a module that this host has not is an error (lsm_check), unless the
+ * profile says that it is not needed. */
+static void leave_out(struct judge *j, const char *place, const char **label)
+{
+	if (*label && j->p->lsm_ignore_missing &&
+	    found_default(j, place, "this host has no such security module", *label, "left out"))
+		*label = NULL;
+}
+
 void rule_lsm(struct judge *j, struct spec *s)
 {
+	if (s->host_lsm != LSM_APPARMOR)
+		leave_out(j, "process.apparmorProfile", &s->process.apparmor_profile);
+	if (s->host_lsm != LSM_SELINUX) {
+		leave_out(j, "process.selinuxLabel", &s->process.selinux_label);
+		leave_out(j, "linux.mountLabel", &s->mount_label);
+	}
 	if (s->has_process && s->host_lsm == LSM_APPARMOR)
 		judge_apparmor(j, &s->process);
 	if (s->has_process && s->host_lsm == LSM_SELINUX)

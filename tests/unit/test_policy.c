@@ -682,6 +682,23 @@ static void test_lsm(void **state)
 	}
 }
 
+static void test_missing_lsm(void **state)
+{
+	struct profile p = load("restricted");
+	struct spec s = read_docker();
+	struct findings f = {.arena = a};
+
+	(void)state;
+	s.process.apparmor_profile = "x";
+	s.mount_label = "y";
+	assert_int_equal(policy_apply(&p, &s, &f), 0);
+	assert_non_null(s.process.apparmor_profile);
+	p.lsm_ignore_missing = true;
+	assert_int_equal(policy_apply(&p, &s, &f), 0);
+	assert_null(s.process.apparmor_profile);
+	assert_null(s.mount_label);
+}
+
 /* root in a user namespace, where the profile lets it: a new one only. */
 static void test_root_in_userns(void **state)
 {
@@ -830,14 +847,14 @@ static void test_extends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rules),	       cmocka_unit_test(test_docker_default),
-		cmocka_unit_test(test_privileged),     cmocka_unit_test(test_unconfined),
-		cmocka_unit_test(test_sources),	       cmocka_unit_test(test_source_kinds),
-		cmocka_unit_test(test_source_names),   cmocka_unit_test(test_engine_init),
-		cmocka_unit_test(test_facts),	       cmocka_unit_test(test_lsm),
-		cmocka_unit_test(test_root_in_userns), cmocka_unit_test(test_mount_keys),
-		cmocka_unit_test(test_exec),	       cmocka_unit_test(test_profiles),
-		cmocka_unit_test(test_extends),
+		cmocka_unit_test(test_rules),	     cmocka_unit_test(test_docker_default),
+		cmocka_unit_test(test_privileged),   cmocka_unit_test(test_unconfined),
+		cmocka_unit_test(test_sources),	     cmocka_unit_test(test_source_kinds),
+		cmocka_unit_test(test_source_names), cmocka_unit_test(test_engine_init),
+		cmocka_unit_test(test_facts),	     cmocka_unit_test(test_lsm),
+		cmocka_unit_test(test_missing_lsm),  cmocka_unit_test(test_root_in_userns),
+		cmocka_unit_test(test_mount_keys),   cmocka_unit_test(test_exec),
+		cmocka_unit_test(test_profiles),     cmocka_unit_test(test_extends),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
