@@ -91,7 +91,8 @@ static bool is_engine_file(const struct spec *s, const char *path)
 {
 	if (is_docker_file(s, path) || is_pod_file(s, path))
 		return true;
-	const char *rest = behind(path, "/overlay-containers/");
+	const char *rest =
+		behind(path, "-containers/") /* "overlay-containers", "vfs-containers" */;
 	size_t n = rest ? strcspn(rest, "/") : 0;
 	if (rest && is_hex_id(rest, n) && is_own_file(s, rest, n, "/userdata/"))
 		return true;

@@ -543,11 +543,12 @@ static void test_engine_init(void **state)
 	}
 }
 
+#define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 /* One folder, several names: the worst counts. */
 static void test_source_names(void **state)
 {
 	struct profile p = load("restricted");
-	const char *id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 	const struct {
 		const char *name, *other;
 		bool refused, foreign;
@@ -564,6 +565,12 @@ static void test_source_names(void **state)
 		{"/data/engine/overlay2", NULL, true, false},
 		{"/data", NULL, true, false},
 		{"/data2", NULL, false, false},
+		/* what Podman makes for a container, by whatever storage driver */
+		{"/run/containers/storage/overlay-containers/" HEX "/userdata/hosts", NULL, false,
+		 false},
+		{"/run/containers/storage/vfs-containers/" HEX "/userdata/.containerenv", NULL,
+		 false, false},
+		{"/run/containers/storage/vfs-containers/x/userdata/hosts", NULL, true, false},
 		/* the container's own bundle */
 		{"/opt/bundles/web", NULL, true, false},
 		{"/opt/bundles", NULL, true, false},
@@ -575,7 +582,7 @@ static void test_source_names(void **state)
 		struct spec s = read_docker();
 		struct findings f = {.arena = a};
 
-		add_bind(&s, "/etc/hosts", arena_printf(a, "/data/engine/containers/%s/hosts", id),
+		add_bind(&s, "/etc/hosts", arena_printf(a, "/data/engine/containers/%s/hosts", HEX),
 			 S_IFREG | 0644);
 		strv_add(a, &s.own_paths, "/opt/bundles/web");
 		struct spec_mount *m = add_bind(&s, "/m", cases[i].name, S_IFDIR | 0755);
