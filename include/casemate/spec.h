@@ -317,9 +317,11 @@ struct spec {
 	const char *state_root; /* the folder of all containers' state */
 	struct strv root_names; /* root.path's, as of a bind mount's source */
 	bool root_is_mount;
+	struct stat root_st; /* what was judged is what is used */
 
 	/* Set by policy, not by config.json. */
 	uint64_t root_attr;  /* MOUNT_ATTR_x added to the rootfs mount */
+	bool lsm_strict;     /* an AppArmor profile that is not enforced is none */
 	bool own_categories; /* the SELinux labels get categories of the container's own */
 	bool seccomp_fixed;  /* stack the fixed filter over the config's */
 };

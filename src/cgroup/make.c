@@ -54,6 +54,9 @@ static int make_dirs(struct arena *a, struct cgroup_hierarchy *h)
 		if (mkdir(dir, 0755) == 0) {
 			if (!h->made_from)
 				h->made_from = part;
+			/* At once: what fails from here on undoes it by this. */
+			if (h->path[i] == '\0' && note_inode(a, h) < 0)
+				return -1;
 		} else if (errno == ENOENT && tries++ < 16) {
 			i = 0;
 			parent = h->mountpoint;
@@ -67,7 +70,7 @@ static int make_dirs(struct arena *a, struct cgroup_hierarchy *h)
 			return -1;
 		parent = dir;
 	}
-	return note_inode(a, h);
+	return 0;
 }
 
 /* A list of the kernel's, "cpu io memory\n", as "cpu,io,memory". */

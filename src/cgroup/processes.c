@@ -230,8 +230,10 @@ static int delete_one(const struct cgroup *cg, struct arena *a, const struct cgr
 
 	if (h->path[strspn(h->path, "/")] == '\0')
 		return fail(EINVAL, "a cgroup without a path is not removed");
+	if (cg->unit && own && systemd_stop(cg) < 0)
+		return -1;
 	/* A scope whose cgroup is gone may be there still, as failed. */
-	if (cg->unit && (own || !there) && systemd_stop(cg) < 0)
+	if (cg->unit && !there && h->inode && systemd_forget(cg) < 0)
 		return -1;
 	if (own && walk(a, dir, remove_dir, spent) < 0)
 		return -1;

@@ -353,6 +353,13 @@ static bool is_gone(const sd_bus_error *error)
 	return error->name && strcmp(error->name, "org.freedesktop.systemd1.NoSuchUnit") == 0;
 }
 
+/* A scope whose processes were killed stays as "failed" and keeps its name. */
+static void reset_failed(sd_bus *bus, const struct cgroup *cg)
+{
+	(void)lib.sd_bus_call_method(bus, DESTINATION, OBJECT, MANAGER, "ResetFailedUnit", NULL,
+				     NULL, "s", cg->unit);
+}
+
 int systemd_stop(const struct cgroup *cg)
 {
 	_arena_ struct arena *a = arena_new();
@@ -380,9 +387,17 @@ int systemd_stop(const struct cgroup *cg)
 	j.path = arena_strdup(a, path);
 	if (wait_for_job(bus, &j) < 0)
 		return -1;
-	/* A scope whose processes were killed stays as "failed" and keeps its name. */
-	(void)lib.sd_bus_call_method(bus, DESTINATION, OBJECT, MANAGER, "ResetFailedUnit", NULL,
-				     NULL, "s", cg->unit);
+	reset_failed(bus, cg);
+	return 0;
+}
+
+int systemd_forget(const struct cgroup *cg)
+{
+	_bus_ sd_bus *bus = NULL;
+
+	if (open_bus(&bus) < 0)
+		return -1;
+	reset_failed(bus, cg);
 	return 0;
 }
 
@@ -407,6 +422,12 @@ int systemd_update(const struct cgroup *cg, const struct spec_resources *r)
 }
 
 int systemd_stop(const struct cgroup *cg)
+{
+	(void)cg;
+	return not_built();
+}
+
+int systemd_forget(const struct cgroup *cg)
 {
 	(void)cg;
 	return not_built();

@@ -42,5 +42,8 @@ int systemd_start(const struct cgroup *cg, pid_t pid, const struct spec_resource
 int systemd_update(const struct cgroup *cg, const struct spec_resources *r);
 /* Stops the scope, waits, and forgets a failure of it. Gone already: 0. */
 int systemd_stop(const struct cgroup *cg);
+/* Only forgets a failure, for a scope whose cgroup is gone: names of units are
+ * the whole host's, and one that runs is somebody else's. */
+int systemd_forget(const struct cgroup *cg);
 
 #endif

@@ -35,7 +35,8 @@ typedef int verb_function(struct arena *a, const struct options *o, int argc, ch
 			  const char **id);
 
 verb_function cmd_create, cmd_run, cmd_start, cmd_state, cmd_kill, cmd_delete, cmd_exec, cmd_pause,
-	cmd_resume, cmd_update, cmd_events, cmd_doctor, cmd_list, cmd_ps, cmd_features, cmd_spec, cmd_check;
+	cmd_resume, cmd_update, cmd_events, cmd_doctor, cmd_list, cmd_ps, cmd_features, cmd_spec,
+	cmd_check;
 
 /* Exactly one argument, the id: parses rows and sets *id. As options_parse. */
 int options_id(struct arena *a, const char *usage, const struct option_row *rows, int argc,

@@ -124,6 +124,8 @@ static int gather_root(struct spec *s, const char *bundle, const struct mountinf
 	/* Not there: create says so, in its own words. */
 	if (fd < 0)
 		return 0;
+	if (fstat(fd, &s->root_st) < 0)
+		return fail(errno, "root.path: %s", real);
 	strv_add(s->arena, &s->own_paths, real);
 	if (at)
 		mountinfo_names(s->arena, mounts, at, real, &s->root_names);

@@ -85,6 +85,8 @@ int plan_rootfs(struct plan *p)
 	p->rootfs_fd = real ? open(real, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
 	if (p->rootfs_fd < 0 || fstat(p->rootfs_fd, &st) < 0 || stat("/", &host) < 0)
 		return fail(errno, "root.path: cannot open %s", path);
+	if (st.st_dev != p->spec.root_st.st_dev || st.st_ino != p->spec.root_st.st_ino)
+		return fail(0, "root.path: %s was exchanged while it was looked at", path);
 	if (st.st_dev == host.st_dev && st.st_ino == host.st_ino) {
 		fail(EINVAL, "root.path: %s is the host's root", path);
 		return fail_hint("give a directory of the container's own");

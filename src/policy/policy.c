@@ -119,6 +119,19 @@ int policy_apply(const struct profile *p, struct spec *s, struct findings *f)
 	return policy_refusals(f);
 }
 
+/* Whoever joins under another label, or with more categories, is not confined to
+ * this container. */
+static void judge_label(const struct profile *p, const struct spec *s,
+			const struct spec_process *process, struct findings *f)
+{
+	struct judge j = {p, f, s->arena, RULE_LSM, p->action[RULE_LSM]};
+	const char *own = s->process.selinux_label, *label = process->selinux_label;
+
+	if (own && label && strcmp(own, label) != 0)
+		found_request(&j, "process.selinuxLabel", "it is not the container's label", label,
+			      "leave --process-label out");
+}
+
 /* The rules on a process look at nothing but the process and the container's
  * namespaces, so they run on a copy of the spec that has the new process. */
 int policy_apply_exec(const struct profile *p, const struct spec *s, struct spec_process *process,
@@ -131,6 +144,7 @@ int policy_apply_exec(const struct profile *p, const struct spec *s, struct spec
 
 	if (exec == POLICY_OFF)
 		return 0;
+	judge_label(p, s, process, f);
 	copy.process = *process;
 	copy.has_process = true;
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {

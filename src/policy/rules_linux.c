@@ -276,14 +276,16 @@ void rule_sysctl(struct judge *j, struct spec *s)
 /* What unified says has the last word over what the rule put in. */
 static void judge_unified(struct judge *j, const struct kv *kv, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if ((strcmp(kv[i].key, "pids.max") == 0 && j->p->pids_limit.set &&
-		     strncmp(kv[i].value, "max", 3) == 0) ||
-		    (strcmp(kv[i].key, "memory.max") == 0 && j->p->memory_limit.set &&
-		     strncmp(kv[i].value, "max", 3) == 0))
+	for (size_t i = 0; i < n; i++) {
+		/* The kernel takes blanks away: only a number is a number. */
+		bool number = kv[i].value[0] >= '0' && kv[i].value[0] <= '9';
+
+		if (!number && ((strcmp(kv[i].key, "pids.max") == 0 && j->p->pids_limit.set) ||
+				(strcmp(kv[i].key, "memory.max") == 0 && j->p->memory_limit.set)))
 			found_request(j,
 				      arena_printf(j->a, "linux.resources.unified[%s]", kv[i].key),
 				      "there would be no limit", kv[i].value, "give a number");
+	}
 }
 
 int policy_apply_update(const struct profile *p, struct arena *a, const struct spec_resources *r,

@@ -42,6 +42,11 @@ static void judge_remount(struct judge *j, const struct spec_mount *m)
 	if ((m->opt.attr_clear | m->opt.rec_attr_clear) & flags)
 		found_request(j, m->place, "a remount would take protection from a mount", NULL,
 			      "give the options to the mount itself");
+	/* They are the file system's, which may be the host's behind a bind mount. */
+	if (m->opt.data.n > 0 || m->opt.sb_set & ~(unsigned long)(MS_RDONLY | MS_SILENT))
+		found_request(j, m->place,
+			      "a remount would change a file system for all who use it", NULL,
+			      "give the options to the mount itself");
 }
 
 static void require(struct judge *j, struct spec_mount *m)

@@ -94,8 +94,11 @@ void rule_capabilities(struct judge *j, struct spec *s)
 	}
 }
 
-static void judge_apparmor(struct judge *j, struct spec_process *p)
+static void judge_apparmor(struct judge *j, struct spec *s)
 {
+	struct spec_process *p = &s->process;
+
+	s->lsm_strict = j->action == POLICY_ENFORCE || j->action == POLICY_DENY;
 	if (p->apparmor_profile && strcmp(p->apparmor_profile, "unconfined") == 0)
 		found_request(
 			j, "process.apparmorProfile", "AppArmor would not confine the container",
@@ -107,10 +110,20 @@ static void judge_apparmor(struct judge *j, struct spec_process *p)
 		p->apparmor_profile = j->p->apparmor;
 }
 
-/* Types of the reference policy that SELinux does not confine. */
+/* Is the type, the third part of the label, one of those of the reference policy
+ * that SELinux does not confine? */
 static bool is_unconfined(const char *label)
 {
-	return strstr(label, ":unconfined_t:") || strstr(label, ":spc_t:");
+	static const char *const types[] = {
+		"unconfined_t", "unconfined_service_t", "spc_t", "kernel_t", "init_t", "initrc_t"};
+	const char *type = strchr(label, ':');
+
+	type = type ? strchr(type + 1, ':') : NULL;
+	size_t n = type ? strcspn(++type, ":") : 0;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (strlen(types[i]) == n && strncmp(types[i], type, n) == 0)
+			return true;
+	return false;
 }
 
 static void judge_selinux(struct judge *j, struct spec *s)
@@ -148,7 +161,7 @@ void rule_lsm(struct judge *j, struct spec *s)
 		leave_out(j, "linux.mountLabel", &s->mount_label);
 	}
 	if (s->has_process && s->host_lsm == LSM_APPARMOR)
-		judge_apparmor(j, &s->process);
+		judge_apparmor(j, s);
 	if (s->has_process && s->host_lsm == LSM_SELINUX)
 		judge_selinux(j, s);
 }

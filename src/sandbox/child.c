@@ -181,6 +181,7 @@ _Noreturn void child_container(struct setup *s)
 	    mounts_seal(s) == 0 &&       /* read-only: nothing is made after this */
 	    drop_descriptors(s) == 0 &&  /* the runtime's lock must not live on in here */
 	    wait_for_start(s) == 0 &&
+	    new_keyring(s) == 0 &&       /* the caller's is not for hooks of the image either */
 	    lsm_set(s) == 0 &&           /* of the next execve, a startContainer hook's, too */
 	    start_hooks(s) == 0)         /* confined as the program will be */
 		finish(s);
@@ -200,6 +201,7 @@ _Noreturn void child_exec(struct setup *s)
 	    console_open(s) == 0 &&
 	    drop_descriptors(s) == 0 &&
 	    wait_for_start(s) == 0 &&
+	    new_keyring(s) == 0 &&
 	    lsm_set(s) == 0)
 		finish(s);
 	give_up(s);

@@ -12,7 +12,7 @@
 
 #include "internal.h"
 
-static int new_keyring(struct setup *s)
+int new_keyring(struct setup *s)
 {
 	char name[256];
 
@@ -111,6 +111,8 @@ static int confine(struct setup *s, const struct spec_caps *caps, bool look)
 {
 	const struct spec_process *p = s->process;
 
+	if (s->spec->has_personality && personality(s->spec->personality) < 0)
+		return fail(errno, "linux.personality");
 	/* The bounding set needs CAP_SETPCAP, so it goes while all are there. */
 	if (caps_drop_bounding(s, caps->bounding) < 0 || set_ids(s) < 0)
 		return -1;
@@ -157,10 +159,7 @@ int finish(struct setup *s)
 	struct spec_caps caps = caps_grantable(&p->caps);
 
 	umask(p->has_umask ? p->umask : 022);
-	if (s->spec->has_personality && personality(s->spec->personality) < 0)
-		return fail(errno, "linux.personality");
-	if (new_keyring(s) < 0 || enter_cwd(s) < 0 || close_descriptors(s) < 0 ||
-	    confine(s, &caps, true) < 0)
+	if (enter_cwd(s) < 0 || close_descriptors(s) < 0 || confine(s, &caps, true) < 0)
 		return -1;
 	return execute(s, s->argv, s->envp);
 }

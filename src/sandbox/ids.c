@@ -38,12 +38,16 @@ int ids_userns_fd(int proc, const struct id_maps *uids, const struct id_maps *gi
 		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
 	} args = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
 	char path[64];
-	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	pid_t parent = getpid(), pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 
 	if (pid < 0)
 		return fail(errno, "a user namespace for the mapping");
 	if (pid == 0) {
+		/* It must not outlive the runtime, nor hold its lock. */
+		close_range(0, ~0U, 0);
 		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		if (getppid() != parent)
+			_exit(0);
 		for (;;)
 			pause();
 	}

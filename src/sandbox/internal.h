@@ -77,7 +77,8 @@ int mounts_prepare(struct setup *s);
 size_t devices_count(const struct spec *s); /* the defaults and config.json's */
 int devices_prepare(struct setup *s);
 int sysctl_check(const struct spec *s);
-bool lsm_apparmor_loaded(struct arena *a, const char *profile); /* or cannot be told */
+/* Loaded, and in enforce mode where asked; true where it cannot be told. */
+bool lsm_apparmor_loaded(struct arena *a, const char *profile, bool enforced);
 int lsm_check_label(const char *place, const char *label);
 /* The SELinux label of the container's files, where its process has a label. */
 const char *lsm_file_label(const struct launch *l);
@@ -101,6 +102,7 @@ int masks_apply(struct setup *s);
 int mounts_seal(struct setup *s);
 int program_find(struct setup *s);
 int start_accept(struct setup *s);
+int new_keyring(struct setup *s);
 int finish(struct setup *s);
 /* For a startContainer hook's process, ctx is the setup: takes from it what the
  * program will not have either, and executes the hook's file. Returns only -1. */

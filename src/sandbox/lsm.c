@@ -36,23 +36,27 @@ enum host_lsm lsm_host(void)
 
 /* Asked while create can still say it: the kernel would, at start. Without
  * securityfs there is nobody to ask. */
-bool lsm_apparmor_loaded(struct arena *a, const char *profile)
+bool lsm_apparmor_loaded(struct arena *a, const char *profile, bool enforced)
 {
 	/* path: a file of the host's securityfs */
 	char *list =
 		file_read(a, AT_FDCWD, "/sys/kernel/security/apparmor/profiles", 4 << 20, NULL);
-	const char *line = arena_printf(a, "\n%s (", profile);
+	const char *line = arena_printf(a, "\n%s (%s", profile, enforced ? "enforce)" : "");
+	const char *kill = arena_printf(a, "\n%s (kill)", profile);
 
 	error_clear();
-	return !list || strcmp(profile, "unconfined") == 0 ||
-	       strstr(arena_printf(a, "\n%s", list), line);
+	if (!list || strcmp(profile, "unconfined") == 0)
+		return true;
+	const char *text = arena_printf(a, "\n%s", list);
+	return strstr(text, line) || strstr(text, kill);
 }
 
 static int check_loaded(const struct spec *s, const char *profile)
 {
-	if (lsm_apparmor_loaded(s->arena, profile))
+	if (lsm_apparmor_loaded(s->arena, profile, s->lsm_strict))
 		return 0;
-	fail(0, "process.apparmorProfile: \"%s\" is not loaded on this host", profile);
+	fail(0, "process.apparmorProfile: \"%s\" is not loaded%s on this host", profile,
+	     s->lsm_strict ? " and enforced" : "");
 	return fail_hint("load it with apparmor_parser -r");
 }
 

@@ -214,7 +214,7 @@ static enum probe_result security_module(struct probe_answer *a)
 	case LSM_APPARMOR:
 		if (geteuid() != 0)
 			return say(a, PROBE_UNKNOWN, "run it as root", "AppArmor");
-		if (!lsm_apparmor_loaded(arena, "casemate-default"))
+		if (!lsm_apparmor_loaded(arena, "casemate-default", true))
 			return say(a, PROBE_FAIL,
 				   "apparmor_parser -r the file profiles/apparmor/casemate-default",
 				   "AppArmor, and the profile casemate-default is not loaded");

@@ -285,6 +285,12 @@ static void check_type(struct assembler *p, uint32_t family)
 	answer(p, family == AF_UNIX ? 0 : EPERM);
 	unless_skip(p, BPF_JEQ, SOCK_PACKET_, 1);
 	answer(p, EPERM);
+	if (family != AF_INET && family != AF_INET6)
+		return;
+	/* With protocol 0 another type is another protocol (SCTP, DCCP). */
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, SOCK_STREAM, 2, 0);
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, SOCK_DGRAM, 1, 0);
+	answer(p, ESOCKTNOSUPPORT);
 }
 
 static void check_socket(struct assembler *p, int nr, const uint32_t *allowed, size_t n)

@@ -104,11 +104,15 @@ void mountinfo_names(struct arena *a, const struct mountinfo *m, const struct mo
 	for (size_t i = 0; i < m->n; i++) {
 		const struct mount_entry *e = &m->v[i];
 
-		if (e->major != at->major || e->minor != at->minor ||
-		    !path_is_below(inside, e->root))
+		const char *name = NULL;
+
+		if (e->major != at->major || e->minor != at->minor)
 			continue;
-		const char *name = join(a, e->point, rest(inside, e->root));
-		if (!strv_has(out, name))
+		if (path_is_below(inside, e->root))
+			name = join(a, e->point, rest(inside, e->root));
+		else if (path_is_below(e->root, inside))
+			name = e->point; /* something in it is mounted there */
+		if (name && !strv_has(out, name))
 			strv_add(a, out, name);
 	}
 }

@@ -201,6 +201,9 @@ refused() {
 		edit --arg r "$root" '.root.path = $r'; refused mounts.source; again
 	done
 	edit '.linux.resources.unified = {"pids.max": "max"}'; refused resources; again
+	edit '.linux.resources.unified = {"pids.max": " max"}'; refused resources; again
+	edit '.mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs"}, {destination: "/tmp", options: ["remount", "size=1m"]}]'
+	refused mounts.flags; again
 	printf '#!/bin/sh\n' >"$T/hook"
 	chmod 777 "$T/hook"
 	edit --arg s "$T/hook" '.hooks.prestart = [{path: $s}]'; refused hooks; again

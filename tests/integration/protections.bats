@@ -64,6 +64,26 @@ faked() {
 	! grep -q ran "$T/out"
 }
 
+@test "a root.path that leads elsewhere after it was judged" {
+	need strace
+	mkdir "$T/p" "$T/bundle/q"
+	mv "$T/bundle/rootfs" "$T/p/root"
+	mkdir "$T/bundle/q/root"
+	mv "$T/p" "$T/bundle/p"
+	edit '.root.path = "p/root"'
+	sh_args 'echo ran'
+	# The profile is read between the two looks at it.
+	strace -o "$T/trace" -P default.json -e trace=openat -e inject=openat:delay_enter=2000000 \
+		"$CASEMATE" --root "$T/state" --profile "$PROFILE" run --bundle "$T/bundle" "$ID" >"$T/out" 2>&1 &
+	sleep 1
+	mv "$T/bundle/p" "$T/bundle/old"
+	mv "$T/bundle/q" "$T/bundle/p"
+	wait $! || code=$?
+	cat "$T/out"
+	[ "$code" = 1 ]
+	grep -q "root.path: .* was exchanged" "$T/out"
+}
+
 @test "a /dev/null and a /dev/pts/ptmx that are something else" {
 	unconfined
 	mkdir -p "$T/dev/pts"
@@ -233,6 +253,13 @@ faked() {
 	[[ "$output" == *";_ses.$ID" ]]
 	background
 	[[ "$(cm exec "$ID" /bin/probe)" == *";_ses.$ID" ]]
+	cm delete --force "$ID"
+	# Nor does a hook of the image have the caller's.
+	printf '#!/bin/sh\n/bin/probe >/tmp/hook\n' >"$T/bundle/rootfs/hook"
+	chmod 755 "$T/bundle/rootfs/hook"
+	edit '.hooks.startContainer = [{path: "/hook"}] | .mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["mode=1777"]}]'
+	in_container 'cat /tmp/hook'
+	[[ "$output" == *";_ses.$ID" ]]
 }
 
 @test "text of a config writes nothing to the terminal; a profile of somebody else's is none" {

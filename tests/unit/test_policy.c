@@ -666,6 +666,8 @@ static void test_lsm(void **state)
 		{LSM_SELINUX, NULL, "u:r:web_t:s0:c1", "u:r:web_t:s0:c1"},
 		{LSM_SELINUX, NULL, "u:r:unconfined_t:s0", NULL},
 		{LSM_SELINUX, NULL, "u:r:spc_t:s0", NULL},
+		{LSM_SELINUX, NULL, "u:r:unconfined_t", NULL},
+		{LSM_SELINUX, NULL, "u:r:init_t:s0", NULL},
 	};
 
 	(void)state;

@@ -223,6 +223,9 @@ static void test_mountinfo(void **state)
 	assert_int_equal(names.n, 2);
 	assert_string_equal(names.v[1], "/var/vol ume");
 	names.n = 0;
+	mountinfo_names(a, &m, mountinfo_find(&m, 20), "/", &names);
+	assert_true(strv_has(&names, "/var/vol ume"));
+	names.n = 0;
 	mountinfo_names(a, &m, mountinfo_find(&m, 23), "/home/u", &names);
 	assert_int_equal(names.n, 1);
 	assert_int_equal(mountinfo_read(a, &m), 0);

@@ -32,6 +32,13 @@ setup_file() {
 	run cm run --bundle "$T/bundle" "$ID"
 	[ "$status" = 1 ]
 	[[ "$output" == *'process.apparmorProfile: "no-such-profile" is not loaded'*"apparmor_parser"* ]]
+	# One that only complains confines nothing.
+	sed 's/casemate-default/complains/; s/flags=(/flags=(complain,/' "$SRC/profiles/apparmor/casemate-default" >"$T/complains"
+	apparmor_parser -r "$T/complains"
+	edit '.process.apparmorProfile = "complains"'
+	run cm run --bundle "$T/bundle" "$ID"
+	[ "$status" = 1 ]
+	[[ "$output" == *'"complains" is not loaded and enforced'* ]]
 	[ ! -e "$T/state/$ID" ]
 	edit 'del(.process.apparmorProfile)'
 	background

@@ -83,9 +83,9 @@ mine='system_u:system_r:container_t:s0:c[0-9]+,c[0-9]+'
 	edit '.process.selinuxLabel = "system_u:system_r:container_t:s0:c5,c6" | .linux.mountLabel = "system_u:object_r:container_file_t:s0:c5,c6"'
 	background
 	[ "$(label "$(cm state "$ID" | jq .pid)")" = "system_u:system_r:container_t:s0:c5,c6" ]
-	run cm exec --process-label system_u:system_r:nosuch_t:s0 "$ID" true
+	run cm exec --process-label system_u:system_r:container_t:s0:c0.c1023 "$ID" true
 	[ "$status" = 255 ]
-	[[ "$output" == *"is no label of the loaded policy"* ]]
+	[[ "$output" == *"refused by rule lsm"*"not the container's label"* ]]
 	[ "$(cm exec "$ID" cat /proc/self/attr/current | tr -d '\0\n')" = "system_u:system_r:container_t:s0:c5,c6" ]
 }
 
