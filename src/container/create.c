@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -231,9 +232,8 @@ static int start_and_wait(const struct create_options *co, struct creation *x, i
 	if (co->detach)
 		return 0;
 	/* The lock is for changes; a container that runs may be changed by others. */
-	_fd_ int dir = x->c.dir_fd;
-	x->c.dir_fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	close(fd_take(&dir));
+	if (flock(x->c.dir_fd, LOCK_UN) < 0)
+		return fail(errno, "cannot unlock the container");
 	int r = foreground_wait(l->pid, l->pidfd, fd_take(&l->console));
 	if (r < 0)
 		return -1;

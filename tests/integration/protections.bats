@@ -32,6 +32,24 @@ faked() {
 	[[ "$output" == *"verify: CapBnd"* ]]
 }
 
+@test "each file that cannot be opened, each directory that cannot be made, leaves nothing" {
+	need strace
+	sh_args true
+	cm run --bundle "$T/bundle" "$ID"
+	for call in openat:EMFILE mkdir:ENOSPC; do
+		n=0
+		while :; do
+			n=$((n + 1))
+			strace -o "$T/trace" -e "trace=${call%:*}" -e "inject=${call%:*}:error=${call#*:}:when=$n" \
+				"$CASEMATE" --root "$T/state" --profile "$PROFILE" run --bundle "$T/bundle" "$ID" \
+				>/dev/null 2>"$T/err" && { grep -q INJECTED "$T/trace" || break; }
+			left="$(find /sys/fs/cgroup -type d -name "$ID") $(ls "$T/state")"
+			[ "$left" = " " ] || { echo "$call $n: $left: $(cat "$T/err")"; return 1; }
+		done
+		[ "$n" -gt 2 ]
+	done
+}
+
 @test "a mask and a read-only path that were not mounted are found out" {
 	need strace
 	sh_args true
