@@ -85,7 +85,7 @@ struct profile_device {
 
 struct profile {
 	struct arena *arena;
-	const char *name; /* as asked for: "restricted" or a path */
+	const char *name; /* for people: the file's without folders and ending */
 	const char *path; /* the file it came from */
 	enum policy_action action[RULE_COUNT];
 

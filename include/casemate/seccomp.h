@@ -41,7 +41,7 @@ int seccomp_compile(struct arena *a, const struct spec_seccomp *sc, struct secco
 int seccomp_lookup(struct arena *a, int dirfd, const struct spec_seccomp *sc,
 		   struct seccomp_program *out, bool *hit);
 
-/* Builds the fixed filter (policy.md, rule seccomp) for this machine's native
+/* Builds the fixed filter (rule seccomp) for this machine's native
  * architecture. -1 with error where a name in fixed is unknown. */
 int seccomp_build_fixed(struct arena *a, const struct seccomp_fixed *fixed,
 			struct seccomp_program *out);

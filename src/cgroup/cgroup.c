@@ -144,6 +144,8 @@ int cgroup_plan(struct cgroup *cg, struct arena *a, const char *cgroups_path, co
 	*cg = (struct cgroup){.arena = a};
 	if (mountinfo_read(a, &mounts) < 0 || !own)
 		return -1;
+	if (cgroups_path && strstr(arena_printf(a, "/%s/", cgroups_path), "/../"))
+		return fail(EINVAL, "linux.cgroupsPath: \"%s\" has a \"..\"", cgroups_path);
 	if (cgroups_path && !systemd && cgroups_path[strspn(cgroups_path, "/.")] == '\0')
 		return fail(EINVAL, "linux.cgroupsPath: \"%s\" is the root of the hierarchy",
 			    cgroups_path);

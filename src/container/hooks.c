@@ -20,9 +20,10 @@ enum { OUTPUT_MAX = 65536 };
 /* A sealed file, so that a hook that does not read cannot block the runtime. */
 static int state_file(const char *json)
 {
-	_fd_ int fd = memfd_create("state", MFD_CLOEXEC);
+	_fd_ int fd = memfd_create("state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	if (fd < 0 || fd_write_all(fd, json, strlen(json)) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+	if (fd < 0 || fd_write_all(fd, json, strlen(json)) < 0 || lseek(fd, 0, SEEK_SET) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
 		return fail(errno, "cannot make the hook's standard input");
 	return fd_take(&fd);
 }

@@ -69,9 +69,10 @@ static int start(struct container *c)
 		return fail(0, "container paused");
 	if (st != STATUS_CREATED)
 		return fail(0, "cannot start an already running container");
-	if (start_go(c->dir_fd) < 0)
+	/* Before the program runs: what cannot be read now must not end it later. */
+	if (plan_reload(&p, c) < 0 || start_go(c->dir_fd) < 0)
 		return -1;
-	if (plan_reload(&p, c) == 0 && run_poststart(c, &p) == 0)
+	if (run_poststart(c, &p) == 0)
 		return 0;
 	/* runtime-spec 1.3: a poststart hook that fails ends the container. */
 	struct error e = *error_last();

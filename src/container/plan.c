@@ -153,9 +153,11 @@ int write_pid_file(const char *path, pid_t pid)
 
 int check_terminal(const struct spec_process *p, bool detach, const char *console_socket)
 {
-	if (p->terminal && detach && !console_socket)
-		return fail(0, "cannot allocate tty if casemate will detach without setting "
-			       "console socket");
+	if (p->terminal && detach && !console_socket) {
+		fail(0, "cannot allocate tty if casemate will detach without setting "
+			"console socket");
+		return fail_hint("give --console-socket, or set process.terminal to false");
+	}
 	if (console_socket && !(p->terminal && detach)) {
 		fail(0, "cannot use console socket if casemate will not detach or allocate tty");
 		return fail_hint("remove --console-socket, or set process.terminal");

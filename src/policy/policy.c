@@ -160,6 +160,26 @@ int policy_apply_exec(const struct profile *p, const struct spec *s, struct spec
 	return policy_refusals(f);
 }
 
+static bool same_refusal(const struct finding *a, const struct finding *b)
+{
+	return a->effect == FINDING_REFUSED && b->effect == FINDING_REFUSED &&
+	       strcmp(a->rule, b->rule) == 0 && strcmp(a->message, b->message) == 0;
+}
+
+/* How many refusals behind the i-th are the same but for their place; -1 where it
+ * is one of those itself. --privileged brings one for each device of the host. */
+static int others(const struct findings *f, size_t i)
+{
+	int n = 0;
+
+	for (size_t k = 0; k < f->n; k++) {
+		if (k < i && same_refusal(&f->v[k], &f->v[i]))
+			return -1;
+		n += k > i && same_refusal(&f->v[k], &f->v[i]);
+	}
+	return n;
+}
+
 int policy_fail(const struct profile *p, const struct findings *f)
 {
 	_arena_ struct arena *a = arena_new();
@@ -167,16 +187,20 @@ int policy_fail(const struct profile *p, const struct findings *f)
 
 	for (size_t i = 0; i < f->n; i++) {
 		const struct finding *x = &f->v[i];
+		int more = x->effect == FINDING_REFUSED ? others(f, i) : -1;
+
+		if (more < 0)
+			continue;
 		const char *value = x->before ? arena_printf(a, " (%s)", x->before) : "";
 		const char *hint = x->hint ? arena_printf(a, "; hint: %s", x->hint) : "";
+		const char *count = more ? arena_printf(a, " and %d more", more) : "";
 
 		/* "permission denied" is what turns into the engines' exit status 126. */
-		if (x->effect == FINDING_REFUSED)
-			text = arena_printf(a,
-					    "%s%s%s: refused by rule %s (profile %s): permission "
-					    "denied: %s%s%s",
-					    text, *text ? "\n" : "", x->place, x->rule, p->name,
-					    x->message, value, hint);
+		text = arena_printf(a,
+				    "%s%s%s%s: refused by rule %s (profile %s): permission "
+				    "denied: %s%s%s",
+				    text, *text ? "\n" : "", x->place, count, x->rule, p->name,
+				    x->message, value, hint);
 	}
 	return fail(0, "%s", text);
 }

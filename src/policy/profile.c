@@ -349,6 +349,28 @@ static int read_lists(struct arena *a, struct json *top, struct profile *p)
 	return 0;
 }
 
+/* What is not said would be no protection: who extends nothing says it all. */
+static int check_complete(struct json *top)
+{
+	static const char *const sections[] = {"user",	    "capabilities", "namespaces", "mounts",
+					       "rootfs",    "paths",	    "sysctl",	  "rlimits",
+					       "resources", "seccomp"};
+	struct json *rules = json_get(top, "rules");
+
+	for (int i = 0; i < RULE_COUNT; i++)
+		if (!json_get(rules, policy_rules[i].id)) {
+			fail(0, "rules.%s: is missing, and nothing is extended",
+			     policy_rules[i].id);
+			return fail_hint("say \"extends\": \"restricted\" and what differs");
+		}
+	for (size_t i = 0; i < ARRAY_SIZE(sections); i++)
+		if (!json_get(top, sections[i])) {
+			fail(0, "%s: is missing, and nothing is extended", sections[i]);
+			return fail_hint("say \"extends\": \"restricted\" and what differs");
+		}
+	return 0;
+}
+
 static int read_profile(struct arena *a, const char *name, struct profile *p, unsigned depth)
 {
 	const char *path = find_file(a, name), *parent = NULL, *about = NULL;
@@ -362,12 +384,16 @@ static int read_profile(struct arena *a, const char *name, struct profile *p, un
 	if (!top || json_str(top, "extends", "extends", false, &parent) < 0 ||
 	    json_str(top, "description", "description", false, &about) < 0)
 		return -1;
-	/* A plain name next to a profile that was given by path means its neighbour. */
-	if (parent && strchr(name, '/') && !strchr(parent, '/'))
-		parent = arena_printf(a, "%.*s/%s.json", (int)(strrchr(path, '/') - path), path,
-				      parent);
-	if (parent && read_profile(a, parent, p, depth + 1) < 0)
-		return -1;
+	/* A plain name next to a profile that was given by path means its neighbour,
+	 * where it has one. */
+	if (parent && strchr(name, '/') && !strchr(parent, '/')) {
+		const char *beside = arena_printf(a, "%.*s/%s.json",
+						  (int)(strrchr(path, '/') - path), path, parent);
+
+		parent = access(beside, F_OK) == 0 ? beside : parent;
+	}
+	if (parent ? read_profile(a, parent, p, depth + 1) < 0 : check_complete(top) < 0)
+		return parent ? -1 : fail_in("profile %s", path);
 	p->name = name;
 	p->path = path;
 	if (read_rules(top, p) < 0 || read_user(top, p) < 0 || read_capabilities(a, top, p) < 0 ||
@@ -389,6 +415,14 @@ int profile_load(struct arena *a, const char *name, struct profile *out)
 	/* What no profile of the chain says is the strictest. */
 	if (read_profile(a, name, out, 0) < 0)
 		return -1;
+	/* Names that mean nothing, now and not when a container needs them. */
+	struct seccomp_program unused;
+	if (seccomp_build_fixed(a, &out->seccomp_fixed, &unused) < 0)
+		return fail_in("profile %s", out->path);
+	for (size_t i = 0; i < out->namespaces_join.n; i++)
+		if (!namespace_type(out->namespaces_join.v[i]))
+			return fail(0, "profile %s: namespaces.join[%zu]: unknown namespace \"%s\"",
+				    out->path, i, out->namespaces_join.v[i]);
 	const char *base = strrchr(out->path, '/') + 1;
 	out->name = arena_strndup(a, base, strcspn(base, "."));
 	return 0;

@@ -6,8 +6,9 @@
 
 /* Whoever gets one of these, or something above it, gets the host. */
 static const char *const host_paths[] = {
-	"/bin",	 "/boot", "/dev",  "/etc", "/lib", "/lib32",   "/lib64",   "/libx32", "/proc",
-	"/root", "/run",  "/sbin", "/sys", "/usr", "/var/lib", "/var/log", "/var/run"};
+	"/bin",		"/boot",    "/dev",	"/etc",	    "/lib",	 "/lib32", "/lib64",
+	"/libx32",	"/proc",    "/root",	"/run",	    "/sbin",	 "/sys",   "/usr",
+	"/var/backups", "/var/lib", "/var/log", "/var/run", "/var/spool"};
 
 static bool is_hex_id(const char *s, size_t n)
 {

@@ -65,7 +65,7 @@ int console_open(struct setup *s)
 		return -1;
 	if (fchown(slave, p->uid, (gid_t)-1) < 0 || fchmod(slave, 0620) < 0)
 		return fail(errno, "process.terminal: cannot give the terminal to process.user");
-	/* child_begin made this process the leader of a session. */
+	/* begin made this process the leader of a session. */
 	if (ioctl(slave, TIOCSCTTY, 0) < 0)
 		return fail(errno, "process.terminal: cannot make it the controlling terminal");
 	for (int fd = 0; fd <= 2; fd++)

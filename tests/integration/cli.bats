@@ -289,12 +289,13 @@ load helpers
 	run cm check "$T/bundle"
 	[ "$status" = 1 ]
 	[[ "$output" == *"refused"*"capabilities"* ]]
+	after=$(sha256sum "$T/bundle/config.json")
 	cm check --format json --config - <"$T/bundle/config.json" >"$T/findings" || true
 	jq -e '.findings | map(select(.effect == "refused")) | length == 1' "$T/findings"
 	run cm check "$T/nothing"
 	[ "$status" = 2 ]
 	[ ! -e "$T/state" ] || [ -z "$(ls -A "$T/state")" ]
-	[ -n "$before" ]
+	[ "$(sha256sum "$T/bundle/config.json")" = "$after" ]
 }
 
 @test "foreground: signals are forwarded, a terminal is a terminal" {

@@ -112,7 +112,7 @@ load helpers
 	cut -d' ' -f2- "$T/hooks/out" | jq -se --arg i "$ID" 'all(.id == $i) and .[0].status == "creating"
 		and .[0].pid > 1 and .[2].pid == 1 and .[3].status == "running" and .[4].status == "stopped"'
 	[ "$(sort -u "$T/hooks/cwd")" = / ]
-	! grep -vE '^(ONLY|PWD|SHLVL|_|OLDPWD)=' "$T/hooks/env"
+	[ -z "$(grep -vE '^(ONLY|PWD|SHLVL|_|OLDPWD)=' "$T/hooks/env")" ]
 	before=$(host_state)
 	edit '.hooks = {createRuntime: [{path: "/bin/false"}]}'
 	run cm run --bundle "$T/bundle" "$ID"
@@ -208,6 +208,10 @@ load helpers
 	[[ "$output" == *"crw-r--r--"*" 5 "*" 6 "*"1,  11"* ]]
 	[[ "$output" == *"/dev/kmsg2: Operation not permitted"* ]]
 	[[ "$output" == *"mknod: /dev/d: Operation not permitted"* ]]
+	# No list is no permission.
+	edit 'del(.linux.resources.devices)'
+	in_container 'head -c 1 /dev/kmsg2'
+	[[ "$output" == *"/dev/kmsg2: Operation not permitted"* ]]
 	edit '.linux.devices[0].type = "x"'
 	in_container true
 	[[ "$output" == *"linux.devices[0].type"* ]]

@@ -286,6 +286,18 @@ refused() {
 	PROFILE=$T/own.json
 	in_container 'id -u; id -g'
 	[ "$output" = $'777\n778' ]
+	# What is left out of a profile that extends nothing would be no protection.
+	echo '{}' >"$T/own.json"
+	in_container true
+	[ "$status" = 1 ]
+	[[ "$output" == *"is missing, and nothing is extended"* ]]
+	echo "{\"extends\": \"$SHARED/profiles/restricted.json\", \"seccomp\": {\"families\": [\"AF_FOO\"]}}" >"$T/own.json"
+	run cm check "$T/bundle"
+	[ "$status" = 2 ]
+	[[ "$output" == *"seccomp.families[0]"* ]]
+	echo "{\"extends\": \"$SHARED/profiles/restricted.json\", \"namespaces\": {\"join\": [\"bogus\"]}}" >"$T/own.json"
+	run cm check "$T/bundle"
+	[ "$status" = 2 ]
 	chmod 666 "$T/own.json"
 	in_container true
 	[ "$status" = 1 ]

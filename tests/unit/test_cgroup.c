@@ -502,6 +502,8 @@ static void test_plan(void **state)
 	(void)state;
 	assert_int_equal(cgroup_plan(&cg, a, "/", "id", false), -1);
 	assert_int_equal(cgroup_plan(&cg, a, "//", "id", false), -1);
+	assert_int_equal(cgroup_plan(&cg, a, "/a/../../x", "id", false), -1);
+	assert_int_equal(cgroup_plan(&cg, a, "..", "id", false), -1);
 	if (cgroup_plan(&cg, a, NULL, "id", false) == 0)
 		for (size_t i = 0; i < cg.h.n; i++)
 			assert_string_equal(cg.h.v[i].path, "/casemate/id");

@@ -245,6 +245,10 @@ static const struct {
 	{RULE_DEV, "", ALL_NS, "",
 	 ",\"mounts\":[{\"destination\":\"/dev\",\"type\":\"bind\",\"source\":\"/dev\"}]", true,
 	 NULL},
+	{RULE_DEV, "", ALL_NS, "",
+	 ",\"mounts\":[{\"destination\":\"/dev\",\"type\":\"tmpfs\"},{\"destination\":\"/dev/.\","
+	 "\"source\":\"/srv\",\"options\":[\"bind\"]}]",
+	 true, NULL},
 	{RULE_DEVICES, "", ALL_NS,
 	 ",\"devices\":[{\"path\":\"/dev/null\",\"type\":\"b\",\"major\":8,\"minor\":0}]", "", true,
 	 NULL},
@@ -598,8 +602,8 @@ static void test_source_names(void **state)
 static void test_facts(void **state)
 {
 	struct profile p = load("restricted");
-	static const int types[] = {CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC,
-				    CLONE_NEWUTS, CLONE_NEWNS,	CLONE_NEWCGROUP};
+	static const int types[] = {CLONE_NEWPID, CLONE_NEWNET,	   CLONE_NEWIPC, CLONE_NEWUTS,
+				    CLONE_NEWNS,  CLONE_NEWCGROUP, CLONE_NEWUSER};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
@@ -796,7 +800,8 @@ static void test_profiles(void **state)
 		mode_t mode;
 		const char *says; /* NULL: is read */
 	} files[] = {
-		{"{}", 0644, NULL},
+		{"{}", 0644, "rules.annotations: is missing"},
+		{"{\"extends\":\"%\"}", 0644, NULL},
 		{"{\"rules\":{\"seccomp\":\"off\"}}", 0644, NULL},
 		{"{\"x\":1}", 0644, "unknown key \"x\""},
 		{"{\"rules\":{\"nope\":\"off\"}}", 0644, "unknown key \"rules.nope\""},
@@ -819,12 +824,24 @@ static void test_profiles(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		char line[10240];
 
-		write_profile(dir, "t.json", files[i].text, files[i].mode);
+		const char *text = files[i].text,
+			   *parent = arena_printf(a, "%s/profiles/restricted.json", profiles);
+
+		/* "%" and what names no parent extend the shipped one. */
+		if (strchr(text, '%'))
+			text = arena_printf(a, "{\"extends\":\"%s\"}", parent);
+		else if (strncmp(text, "{\"", 2) == 0 && !strstr(text, "extends"))
+			text = arena_printf(a, "{\"extends\":\"%s\",%s", parent, text + 1);
+		write_profile(dir, "t.json", text, files[i].mode);
 		int r = profile_load(a, path, &p);
 		error_format(error_last(), line, sizeof(line));
 		if ((r == 0) != (files[i].says == NULL) || (r < 0 && !strstr(line, files[i].says)))
 			reject("%s: %d %s\n", files[i].text, r, line);
 	}
+	/* Of an administrator's profile in a folder of its own the parent is elsewhere. */
+	write_profile(dir, "t.json", "{\"extends\":\"no-such-parent\"}", 0644);
+	assert_int_equal(profile_load(a, path, &p), -1);
+	assert_non_null(strstr(error_last()->message, "there is no such profile"));
 	/* A folder that others may write, and a link. */
 	write_profile(dir, "t.json", "{}", 0644);
 	assert_int_equal(chmod(dir, 0777), 0);
