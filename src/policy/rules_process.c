@@ -119,7 +119,9 @@ static bool is_unconfined(const char *label)
 	const char *type = strchr(label, ':');
 
 	type = type ? strchr(type + 1, ':') : NULL;
-	size_t n = type ? strcspn(++type, ":") : 0;
+	if (!type)
+		return false;
+	size_t n = strcspn(++type, ":");
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
 		if (strlen(types[i]) == n && strncmp(types[i], type, n) == 0)
 			return true;
