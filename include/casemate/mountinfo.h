@@ -34,7 +34,7 @@ const struct mount_entry *mountinfo_find(const struct mountinfo *m, int id);
 /* All names that a file has: path is one of them, in the mount at. The file
  * may be seen through other mounts of its file system (bind mounts, a volume
  * that is one), and what is in a directory may be mounted elsewhere; each of
- * these names is added to out, path first. */
+ * these names is added to out, path first; those that are in it are not again. */
 void mountinfo_names(struct arena *a, const struct mountinfo *m, const struct mount_entry *at,
 		     const char *path, struct strv *out);
 

@@ -83,7 +83,7 @@ struct mount_options {
 	uint64_t rec_attr_set, rec_attr_clear; /* the same, recursively (rro, …) */
 	/* Flags of the superblock: MS_RDONLY (from ro), MS_SYNCHRONOUS,
 	 * MS_DIRSYNC, MS_LAZYTIME, MS_I_VERSION, MS_MANDLOCK, MS_SILENT. */
-	unsigned long sb_set, sb_clear;
+	uint64_t sb_set, sb_clear;
 	unsigned long propagation; /* MS_SHARED/SLAVE/PRIVATE/UNBINDABLE, or 0 */
 	bool propagation_rec;
 	bool bind, recursive; /* bind, rbind (both true) */

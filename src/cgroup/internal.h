@@ -26,6 +26,9 @@ struct cgroup_writes {
 	size_t n, cap;
 };
 
+/* The resources as v2 means them: swap without memory, a pids limit of 1 for 0,
+ * nothing where an engine sent 0 for "not asked for". -1 with error. */
+int resources_as_v2(const struct spec_resources *given, struct spec_resources *out);
 /* resources.c: pure. -1 with error where the version has no such resource. */
 int resources_v1(const struct spec_resources *r, struct cgroup_writes *out);
 int resources_v2(const struct spec_resources *r, struct cgroup_writes *out);

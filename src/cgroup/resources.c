@@ -225,20 +225,30 @@ uint64_t cgroup_io_weight(uint64_t w)
 	return w < 10 ? 1 : 1 + (w - 10) * 9999 / 990;
 }
 
-static int memory_v2(const struct spec_resources *r, struct cgroup_writes *w)
+int resources_as_v2(const struct spec_resources *given, struct spec_resources *out)
 {
-	struct opt_i64 swap = r->memory.swap;
+	struct opt_i64 *swap = &out->memory.swap, *limit = &out->memory.limit;
 
+	*out = without_zeros(given);
+	/* The container's process is born in its cgroup, which a limit of 0 forbids;
+	 * with 1 there is no second process either. */
+	if (out->pids_limit.v == 0)
+		out->pids_limit.v = 1;
 	/* v1 counts memory and swap together, v2 swap alone. */
-	if (swap.set && swap.v > 0) {
-		if (!r->memory.limit.set || r->memory.limit.v < 0 || swap.v < r->memory.limit.v) {
+	if (swap->set && swap->v > 0) {
+		if (!limit->set || limit->v < 0 || swap->v < limit->v) {
 			fail(0, "linux.resources.memory.swap: needs a memory.limit that is not "
 				"above it");
 			return fail_hint("swap is the sum of memory and swap");
 		}
-		swap.v -= r->memory.limit.v;
+		swap->v -= limit->v;
 	}
-	add_max(w, "memory", "memory.swap.max", "memory.swap", &swap);
+	return 0;
+}
+
+static int memory_v2(const struct spec_resources *r, struct cgroup_writes *w)
+{
+	add_max(w, "memory", "memory.swap.max", "memory.swap", &r->memory.swap);
 	add_max(w, "memory", "memory.max", "memory.limit", &r->memory.limit);
 	add_max(w, "memory", "memory.low", "memory.reservation", &r->memory.reservation);
 	if (r->memory.swappiness.set)
@@ -318,8 +328,11 @@ static void io_v2(const struct spec_resources *r, struct cgroup_writes *w)
 
 int resources_v2(const struct spec_resources *given, struct cgroup_writes *w)
 {
-	const struct spec_resources clean = without_zeros(given), *r = &clean;
+	struct spec_resources v2;
+	const struct spec_resources *r = &v2;
 
+	if (resources_as_v2(given, &v2) < 0)
+		return -1;
 	if (r->cpu.realtime_period.v || r->cpu.realtime_runtime.v)
 		return fail(0, "linux.resources.cpu.realtimeRuntime: cgroup v2 has none");
 	if (r->block_io.leaf_weight.v)
@@ -333,11 +346,7 @@ int resources_v2(const struct spec_resources *given, struct cgroup_writes *w)
 	if (memory_v2(r, w) < 0)
 		return -1;
 	cpu_v2(r, w);
-	/* The container's process is born in its cgroup, which a limit of 0 forbids;
-	 * with 1 there is no second process either. */
-	struct opt_i64 pids = r->pids_limit;
-	pids.v = pids.v == 0 ? 1 : pids.v;
-	add_max(w, "pids", "pids.max", "pids.limit", &pids);
+	add_max(w, "pids", "pids.max", "pids.limit", &r->pids_limit);
 	io_v2(r, w);
 	add_hugepages(r, w, "max");
 	add_rdma(r, w);

@@ -192,8 +192,14 @@ static int wait_for_job(sd_bus *bus, const struct job *j)
 	return fail(ETIMEDOUT, "the job of systemd does not end");
 }
 
-/* Calls, and waits for the job that the answer names. */
-static int call_for_job(sd_bus *bus, sd_bus_message *m, struct job *j, const char *what)
+static bool is_gone(const sd_bus_error *error)
+{
+	return error->name && strcmp(error->name, "org.freedesktop.systemd1.NoSuchUnit") == 0;
+}
+
+/* Calls, and waits for the job that the answer names. gone: where it is told that
+ * there is no such unit, which is no error then; NULL: it is one. */
+static int call_for_job(sd_bus *bus, sd_bus_message *m, struct job *j, const char *what, bool *gone)
 {
 	sd_bus_error error = SD_BUS_ERROR_NULL;
 	_message_ sd_bus_message *reply = NULL;
@@ -202,11 +208,13 @@ static int call_for_job(sd_bus *bus, sd_bus_message *m, struct job *j, const cha
 
 	if (r >= 0)
 		r = lib.sd_bus_message_read(reply, "o", &path);
-	if (r < 0)
+	if (gone)
+		*gone = is_gone(&error);
+	if (r < 0 && !(gone && *gone))
 		fail(0, "systemd: %s: %s", what, error.message ? error.message : strerror(-r));
 	lib.sd_bus_error_free(&error);
 	if (r < 0)
-		return -1;
+		return gone && *gone ? 0 : -1;
 	j->path = arena_strdup(j->a, path);
 	return wait_for_job(bus, j) < 0 ? fail_in("%s", what) : 0;
 }
@@ -315,7 +323,7 @@ int systemd_start(const struct cgroup *cg, pid_t pid, const struct spec_resource
 		e = lib.sd_bus_message_append(m, "a(sa(sv))", 0);
 	if (e < 0)
 		return fail(-e, "systemd: cannot describe %s", cg->unit);
-	return call_for_job(bus, m, &j, arena_printf(a, "cannot start %s", cg->unit));
+	return call_for_job(bus, m, &j, arena_printf(a, "cannot start %s", cg->unit), NULL);
 }
 
 int systemd_update(const struct cgroup *cg, const struct spec_resources *r)
@@ -348,11 +356,6 @@ int systemd_update(const struct cgroup *cg, const struct spec_resources *r)
 	return e < 0 ? -1 : 0;
 }
 
-static bool is_gone(const sd_bus_error *error)
-{
-	return error->name && strcmp(error->name, "org.freedesktop.systemd1.NoSuchUnit") == 0;
-}
-
 /* A scope whose processes were killed stays as "failed" and keeps its name. */
 static void reset_failed(sd_bus *bus, const struct cgroup *cg)
 {
@@ -364,30 +367,22 @@ int systemd_stop(const struct cgroup *cg)
 {
 	_arena_ struct arena *a = arena_new();
 	struct job j = {.a = a};
-	sd_bus_error error = SD_BUS_ERROR_NULL;
-	_message_ sd_bus_message *reply = NULL;
 	_bus_ sd_bus *bus = NULL;
-	const char *path;
+	_message_ sd_bus_message *m = NULL;
+	bool gone;
 
 	if (open_bus(&bus) < 0 || listen_for_jobs(bus, &j) < 0)
 		return -1;
-	int e = lib.sd_bus_call_method(bus, DESTINATION, OBJECT, MANAGER, "StopUnit", &error,
-				       &reply, "ss", cg->unit, "replace");
-	bool gone = is_gone(&error);
+	int e = lib.sd_bus_message_new_method_call(bus, &m, DESTINATION, OBJECT, MANAGER,
+						   "StopUnit");
 	if (e >= 0)
-		e = lib.sd_bus_message_read(reply, "o", &path);
-	if (e < 0 && !gone)
-		fail(0, "systemd: cannot stop %s: %s", cg->unit,
-		     error.message ? error.message : strerror(-e));
-	lib.sd_bus_error_free(&error);
-	if (gone)
-		return 0;
+		e = lib.sd_bus_message_append(m, "ss", cg->unit, "replace");
 	if (e < 0)
+		return fail(-e, "systemd: cannot describe the stop of %s", cg->unit);
+	if (call_for_job(bus, m, &j, arena_printf(a, "cannot stop %s", cg->unit), &gone) < 0)
 		return -1;
-	j.path = arena_strdup(a, path);
-	if (wait_for_job(bus, &j) < 0)
-		return -1;
-	reset_failed(bus, cg);
+	if (!gone)
+		reset_failed(bus, cg);
 	return 0;
 }
 

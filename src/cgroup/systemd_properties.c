@@ -83,11 +83,11 @@ static int add_bitmap(struct unit_properties *p, const char *name, const char *p
 
 static int add_cpu(const struct spec_resources *r, struct unit_properties *p)
 {
-	if (r->cpu.shares.set && r->cpu.shares.v)
+	if (r->cpu.shares.set)
 		add_u64(p, "CPUWeight", cgroup_weight_from_shares(r->cpu.shares.v));
-	if (r->cpu.period.set && r->cpu.period.v)
+	if (r->cpu.period.set)
 		add_u64(p, "CPUQuotaPeriodUSec", r->cpu.period.v);
-	if (r->cpu.quota.set && r->cpu.quota.v)
+	if (r->cpu.quota.set)
 		add_u64(p, "CPUQuotaPerSecUSec", quota_per_second(r->cpu.quota.v, r->cpu.period.v));
 	if (add_bitmap(p, "AllowedCPUs", "cpus", r->cpu.cpus) < 0)
 		return -1;
@@ -163,22 +163,17 @@ static void add_devices(const struct device_rules *rules, struct unit_properties
 	}
 }
 
-int unit_properties(const struct spec_resources *r, bool devices, struct unit_properties *p)
+int unit_properties(const struct spec_resources *given, bool devices, struct unit_properties *p)
 {
-	struct opt_i64 swap = r->memory.swap, pids = r->pids_limit;
-	struct opt_i64 limit = r->memory.limit, low = r->memory.reservation;
+	struct spec_resources v2, *r = &v2;
 
-	limit.set = limit.set && limit.v != 0;
-	low.set = low.set && low.v != 0;
-	swap.set = swap.set && swap.v != 0;
-	if (swap.set && swap.v > 0 && limit.set && limit.v > 0 && swap.v >= limit.v)
-		swap.v -= limit.v;
-	/* The same as in the control file. */
-	pids.v = pids.v == 0 ? 1 : pids.v;
-	add_limit(p, "MemoryMax", &limit);
-	add_limit(p, "MemoryLow", &low);
-	add_limit(p, "MemorySwapMax", &swap);
-	add_limit(p, "TasksMax", &pids);
+	/* The same as in the control files. */
+	if (resources_as_v2(given, &v2) < 0)
+		return -1;
+	add_limit(p, "MemoryMax", &r->memory.limit);
+	add_limit(p, "MemoryLow", &r->memory.reservation);
+	add_limit(p, "MemorySwapMax", &r->memory.swap);
+	add_limit(p, "TasksMax", &r->pids_limit);
 	if (add_cpu(r, p) < 0)
 		return -1;
 	add_unified(r, p);

@@ -68,12 +68,7 @@ static void add_layers(struct arena *a, const struct mount_entry *e, const char 
 static void add_names(struct arena *a, const struct mountinfo *mounts, const struct mount_entry *e,
 		      const char *path, struct strv *names)
 {
-	struct strv found = {0};
-
-	mountinfo_names(a, mounts, e, path, &found);
-	for (size_t i = 0; i < found.n; i++)
-		if (!strv_has(names, found.v[i]))
-			strv_add(a, names, found.v[i]);
+	mountinfo_names(a, mounts, e, path, names);
 	add_layers(a, e, path, names);
 }
 

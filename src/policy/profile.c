@@ -349,8 +349,14 @@ static int read_lists(struct arena *a, struct json *top, struct profile *p)
 	return 0;
 }
 
+static int fail_missing(const char *place)
+{
+	fail(0, "%s: is missing, and nothing is extended", place);
+	return fail_hint("say \"extends\": \"restricted\" and what differs");
+}
+
 /* What is not said would be no protection: who extends nothing says it all. */
-static int check_complete(struct json *top)
+static int check_complete(struct arena *a, struct json *top)
 {
 	static const char *const sections[] = {"user",	    "capabilities", "namespaces", "mounts",
 					       "rootfs",    "paths",	    "sysctl",	  "rlimits",
@@ -358,16 +364,11 @@ static int check_complete(struct json *top)
 	struct json *rules = json_get(top, "rules");
 
 	for (int i = 0; i < RULE_COUNT; i++)
-		if (!json_get(rules, policy_rules[i].id)) {
-			fail(0, "rules.%s: is missing, and nothing is extended",
-			     policy_rules[i].id);
-			return fail_hint("say \"extends\": \"restricted\" and what differs");
-		}
+		if (!json_get(rules, policy_rules[i].id))
+			return fail_missing(arena_printf(a, "rules.%s", policy_rules[i].id));
 	for (size_t i = 0; i < ARRAY_SIZE(sections); i++)
-		if (!json_get(top, sections[i])) {
-			fail(0, "%s: is missing, and nothing is extended", sections[i]);
-			return fail_hint("say \"extends\": \"restricted\" and what differs");
-		}
+		if (!json_get(top, sections[i]))
+			return fail_missing(sections[i]);
 	return 0;
 }
 
@@ -392,7 +393,7 @@ static int read_profile(struct arena *a, const char *name, struct profile *p, un
 
 		parent = access(beside, F_OK) == 0 ? beside : parent;
 	}
-	if (parent ? read_profile(a, parent, p, depth + 1) < 0 : check_complete(top) < 0)
+	if (parent ? read_profile(a, parent, p, depth + 1) < 0 : check_complete(a, top) < 0)
 		return parent ? -1 : fail_in("profile %s", path);
 	p->name = name;
 	p->path = path;

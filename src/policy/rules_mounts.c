@@ -43,7 +43,7 @@ static void judge_remount(struct judge *j, const struct spec_mount *m)
 		found_request(j, m->place, "a remount would take protection from a mount", NULL,
 			      "give the options to the mount itself");
 	/* They are the file system's, which may be the host's behind a bind mount. */
-	if (m->opt.data.n > 0 || m->opt.sb_set & ~(unsigned long)(MS_RDONLY | MS_SILENT))
+	if (m->opt.data.n > 0 || m->opt.sb_set & ~(uint64_t)(MS_RDONLY | MS_SILENT))
 		found_request(j, m->place,
 			      "a remount would change a file system for all who use it", NULL,
 			      "give the options to the mount itself");

@@ -113,13 +113,11 @@ static bool is_engine_init(const struct spec_mount *m)
 {
 	static const char *const places[] = {"/sbin/docker-init", "/dev/init", "/run/podman-init"};
 	const struct stat *st = &m->src.st;
-	bool place = false;
 
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
-		place = place || strcmp(m->destination, places[i]) == 0;
-	return place && m->src.fd >= 0 && path_is_below(m->src.resolved, "/usr") &&
-	       m->src.names.n == 1 && S_ISREG(st->st_mode) && st->st_uid == 0 &&
-	       (st->st_mode & 05) == 05 && !(st->st_mode & 022);
+	return is_one(m->destination, places, ARRAY_SIZE(places)) && m->src.fd >= 0 &&
+	       path_is_below(m->src.resolved, "/usr") && m->src.names.n == 1 &&
+	       S_ISREG(st->st_mode) && st->st_uid == 0 && (st->st_mode & 05) == 05 &&
+	       !(st->st_mode & 022);
 }
 
 static const struct profile_mount *find_allowed(const struct profile *p, const char *path)
@@ -320,14 +318,13 @@ void rule_mounts_source(struct judge *j, struct spec *s)
 	judge_roots(j, s);
 	for (size_t i = 0; i < s->mounts.n; i++) {
 		struct spec_mount *m = &s->mounts.v[i];
-		bool known = m->opt.remount;
+		bool known =
+			m->opt.remount || (m->type && is_one(m->type, types, ARRAY_SIZE(types)));
 
 		if (m->opt.bind && !m->opt.remount) {
 			judge_bind(j, s, m);
 			continue;
 		}
-		for (size_t t = 0; t < ARRAY_SIZE(types); t++)
-			known = known || (m->type && strcmp(m->type, types[t]) == 0);
 		if (!known)
 			found_request(j, m->place,
 				      "this type of file system is not made for containers",

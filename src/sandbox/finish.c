@@ -123,7 +123,7 @@ static int confine(struct setup *s, const struct spec_caps *caps, bool look)
 		return -1;
 	if (caps_set(caps) < 0 || ids_stay_private() < 0)
 		return -1;
-	if (p->no_new_privileges && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0))
+	if (p->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return fail(errno, "process.noNewPrivileges");
 	if (p->no_new_privileges && load_filter(s->l->fixed) < 0)
 		return -1;

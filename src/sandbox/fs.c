@@ -68,7 +68,7 @@ static bool is_kernel_fs(const char *type)
 	return false;
 }
 
-static int set_options(struct arena *a, int fsfd, const struct spec_mount *m, unsigned long flags)
+static int set_options(struct arena *a, int fsfd, const struct spec_mount *m, uint64_t flags)
 {
 	for (size_t i = 0; i < m->opt.data.n; i++)
 		if (set_option(a, fsfd, m->opt.data.v[i]) < 0)
@@ -87,7 +87,7 @@ static int set_options(struct arena *a, int fsfd, const struct spec_mount *m, un
 int fs_change(const struct spec_mount *m, int dest)
 {
 	_arena_ struct arena *a = arena_new();
-	unsigned long flags = m->opt.sb_set & ~(unsigned long)(MS_RDONLY | MS_SILENT);
+	uint64_t flags = m->opt.sb_set & ~(uint64_t)(MS_RDONLY | MS_SILENT);
 
 	if (m->opt.data.n == 0 && flags == 0)
 		return 0;
@@ -109,7 +109,7 @@ static bool takes_label(const char *type)
 int fs_make(const struct spec_mount *m, const char *label, int dest)
 {
 	_arena_ struct arena *a = arena_new();
-	unsigned long flags = m->opt.sb_set & ~(is_kernel_fs(m->type) ? MS_RDONLY : 0UL);
+	uint64_t flags = m->opt.sb_set & ~(uint64_t)(is_kernel_fs(m->type) ? MS_RDONLY : 0);
 	_fd_ int fsfd = fsopen(m->type, FSOPEN_CLOEXEC);
 
 	if (fsfd < 0)

@@ -86,9 +86,9 @@ int lsm_check(const struct spec *s, const struct spec_process *p)
 		return 0;
 	if (p->apparmor_profile && p->selinux_label)
 		return fail(0, "process.selinuxLabel: an AppArmor profile is given, too");
-	if (p->apparmor_profile && has_apparmor())
+	if (p->apparmor_profile && s->host_lsm == LSM_APPARMOR)
 		return check_loaded(s, p->apparmor_profile);
-	if (!p->apparmor_profile && has_selinux()) {
+	if (!p->apparmor_profile && s->host_lsm == LSM_SELINUX) {
 		if (p->selinux_label &&
 		    lsm_check_label("process.selinuxLabel", p->selinux_label) < 0)
 			return -1;

@@ -131,13 +131,11 @@ static void apply(const struct option *o, struct mount_options *m)
 	switch (o->kind) {
 	case SET:
 		move(&m->attr_set, &m->attr_clear, o->value);
-		m->sb_set |= o->sb;
-		m->sb_clear &= ~o->sb;
+		move(&m->sb_set, &m->sb_clear, o->sb);
 		break;
 	case CLEAR:
 		move(&m->attr_clear, &m->attr_set, o->value);
-		m->sb_clear |= o->sb;
-		m->sb_set &= ~o->sb;
+		move(&m->sb_clear, &m->sb_set, o->sb);
 		break;
 	case ATIME:
 		set_atime(&m->attr_set, &m->attr_clear, o->value);
@@ -157,12 +155,10 @@ static void apply(const struct option *o, struct mount_options *m)
 		m->attr_clear &= ~(uint64_t)MOUNT_ATTR__ATIME;
 		break;
 	case SB_SET:
-		m->sb_set |= o->value;
-		m->sb_clear &= ~o->value;
+		move(&m->sb_set, &m->sb_clear, o->value);
 		break;
 	case SB_CLEAR:
-		m->sb_clear |= o->value;
-		m->sb_set &= ~o->value;
+		move(&m->sb_clear, &m->sb_set, o->value);
 		break;
 	case PROPAGATION:
 	case RPROPAGATION:

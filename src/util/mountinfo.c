@@ -96,7 +96,8 @@ static const char *join(struct arena *a, const char *top, const char *below)
 void mountinfo_names(struct arena *a, const struct mountinfo *m, const struct mount_entry *at,
 		     const char *path, struct strv *out)
 {
-	strv_add(a, out, path);
+	if (!strv_has(out, path))
+		strv_add(a, out, path);
 	if (!path_is_below(path, at->point))
 		return;
 	const char *inside = join(a, at->root, rest(path, at->point));

@@ -26,9 +26,8 @@ make_rootfs() {
 	printf 'root:x:0:0::/root:/bin/sh\n' >"$1/etc/passwd"
 }
 
-setup_file() {
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	need busybox jq
+# What a file of tests shares: SHARED, a rootfs, the profiles.
+make_shared() {
 	SHARED=$(mktemp -d /run/casemate-test.XXXXXX)
 	chmod 755 "$SHARED"
 	make_rootfs "$SHARED/rootfs"
@@ -37,6 +36,12 @@ setup_file() {
 		apparmor_parser -r "$SRC/profiles/apparmor/casemate-default"
 	fi
 	export SHARED
+}
+
+setup_file() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	need busybox jq
+	make_shared
 }
 
 teardown_file() {

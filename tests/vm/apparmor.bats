@@ -5,12 +5,7 @@ load ../integration/helpers
 setup_file() {
 	[ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ] || skip "needs AppArmor"
 	need busybox jq apparmor_parser perl
-	SHARED=$(mktemp -d /run/casemate-test.XXXXXX)
-	chmod 755 "$SHARED"
-	make_rootfs "$SHARED/rootfs"
-	copy_profiles "$SHARED/profiles"
-	apparmor_parser -r "$SRC/profiles/apparmor/casemate-default"
-	export SHARED
+	make_shared
 }
 
 @test "a container without a label gets the profile's, in exec too" {

@@ -5,11 +5,7 @@ load ../integration/helpers
 setup_file() {
 	[ -f /sys/fs/cgroup/cgroup.controllers ] || skip "needs pure cgroup v2"
 	need busybox jq strace
-	SHARED=$(mktemp -d /run/casemate-test.XXXXXX)
-	chmod 755 "$SHARED"
-	make_rootfs "$SHARED/rootfs"
-	copy_profiles "$SHARED/profiles"
-	export SHARED
+	make_shared
 }
 
 # resources JSON [COMMAND]: a container in the background with these.

@@ -18,11 +18,7 @@ policy() {
 setup_file() {
 	[ -d /sys/fs/selinux ] || skip "needs SELinux"
 	need busybox jq secilc chcon
-	SHARED=$(mktemp -d /run/casemate-test.XXXXXX)
-	chmod 755 "$SHARED"
-	make_rootfs "$SHARED/rootfs"
-	copy_profiles "$SHARED/profiles"
-	export SHARED
+	make_shared
 	policy
 }
 

@@ -6,11 +6,7 @@ setup_file() {
 	[ -d /run/systemd/system ] || skip "needs systemd as init"
 	[ -f /sys/fs/cgroup/cgroup.controllers ] || skip "needs pure cgroup v2"
 	need busybox jq systemctl
-	SHARED=$(mktemp -d /run/casemate-test.XXXXXX)
-	chmod 755 "$SHARED"
-	make_rootfs "$SHARED/rootfs"
-	copy_profiles "$SHARED/profiles"
-	export SHARED
+	make_shared
 }
 
 scm() { "$CASEMATE" --systemd-cgroup --root "$T/state" --profile "$PROFILE" "$@"; }
