@@ -42,6 +42,10 @@ struct container {
 	int dir_fd;  /* <root>/<id>, locked (flock) */
 	const char *id, *bundle, *rootfs, *created /* RFC 3339, UTC */, *profile;
 	const char *mcs; /* SELinux categories of its own, "c1,c2"; NULL or "": none */
+	/* Its ids, where they are the runtime's to give (rule user.namespace); a range of
+	 * the host's is reserved for it where it has one. */
+	struct id_maps uid_maps, gid_maps;
+	bool has_range;
 	const char *oci_version;
 	pid_t pid; /* 0: none (yet) */
 	uint64_t

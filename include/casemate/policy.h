@@ -91,9 +91,14 @@ struct profile {
 
 	struct {
 		uint32_t uid, gid;
-	} fallback;		     /* user.nonroot: what uid 0 becomes */
-	bool root_in_userns;	     /* user.nonroot: uid 0 is left where the
-				      * container has a user namespace of its own */
+	} fallback;	     /* user.nonroot: what uid 0 becomes */
+	bool root_in_userns; /* user.nonroot: uid 0 is left where the
+			      * container has a user namespace of its own */
+	struct {
+		uint32_t first, count; /* host ids that ranges are taken from */
+		uint32_t size;	       /* of a container's range */
+		bool unmappable_as_is;
+	} ids;			     /* user.namespace */
 	uint64_t capabilities;	     /* allowed, as a bit set */
 	struct strv namespaces_join; /* "network", "ipc", "uts", …: may be joined by path */
 	struct {

@@ -318,12 +318,24 @@ struct spec {
 	struct strv root_names; /* root.path's, as of a bind mount's source */
 	bool root_is_mount;
 	struct stat root_st; /* what was judged is what is used */
+	/* The ids that this process has itself, where it is not in the host's user
+	 * namespace: nothing else can be given to a container. */
+	bool in_user_namespace;
+	struct id_maps runtime_uids, runtime_gids;
 
 	/* Set by policy, not by config.json. */
 	uint64_t root_attr;  /* MOUNT_ATTR_x added to the rootfs mount */
 	bool lsm_strict;     /* an AppArmor profile that is not enforced is none */
 	bool own_categories; /* the SELinux labels get categories of the container's own */
 	bool seccomp_fixed;  /* stack the fixed filter over the config's */
+	/* The user namespace is the rule's and its ids are given when the container is
+	 * made (container/ranges.c); until then the maps have none of the host's. */
+	bool own_ids;
+	bool unmappable_as_is; /* what cannot be idmapped is bound as it is */
+
+	/* Set with the ids: they are not those on the disk, so that the rootfs and
+	 * the volumes are idmapped. */
+	bool idmap;
 };
 
 /* Parses and validates a whole config.json. Every error names its place
@@ -340,6 +352,11 @@ int spec_parse_resources(struct arena *a, const char *text, size_t len, struct s
 /* Parses a linux.seccomp object that was read already (profiles have one). */
 int spec_parse_seccomp(struct arena *a, struct json *o, const char *where,
 		       struct spec_seccomp *out);
+
+/* Reads a list of mappings ("uidMappings"): at most as many as the kernel takes,
+ * none overlapping. where is its place. An absent one is empty. -1 with error. */
+int spec_read_id_maps(struct arena *a, struct json *o, const char *key, const char *where,
+		      struct id_maps *out);
 
 /* Parses options into m->opt by the mount option table. -1 with error where a
  * known option is given a value it cannot have. */

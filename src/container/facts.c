@@ -227,13 +227,35 @@ static const char *distrust(struct arena *a, const char *path, unsigned links)
 	}
 }
 
+/* user_namespaces(7): the host's own has one line with every id. */
+static int gather_ids(struct spec *s, const char *path, struct id_maps *out)
+{
+	char *text = file_read(s->arena, AT_FDCWD, path, 65536, NULL), *save;
+
+	if (!text)
+		return -1;
+	out->n = 0;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		struct id_map m;
+
+		if (sscanf(line, "%u %u %u", &m.container, &m.host, &m.size) != 3)
+			return fail(EINVAL, "%s", path);
+		*vec_add(s->arena, out) = m;
+	}
+	if (out->n != 1 || out->v[0].host != 0 || out->v[0].size != UINT32_MAX)
+		s->in_user_namespace = true;
+	return 0;
+}
+
 int facts_gather(struct spec *s, int bundle_fd, const char *bundle, const char *root, bool need)
 {
 	_free_ char *real_bundle = realpath(bundle, NULL), *real_root = realpath(root, NULL);
 	struct mountinfo mounts;
 
 	s->host_lsm = lsm_host();
-	if (mountinfo_read(s->arena, &mounts) < 0)
+	if (mountinfo_read(s->arena, &mounts) < 0 ||
+	    gather_ids(s, "/proc/self/uid_map", &s->runtime_uids) < 0 ||
+	    gather_ids(s, "/proc/self/gid_map", &s->runtime_gids) < 0)
 		return -1;
 	s->state_root = arena_strdup(s->arena, real_root ? real_root : root);
 	if (real_bundle)

@@ -34,6 +34,7 @@ int plan_reload(struct plan *p, const struct container *c)
 	/* It was judged when the container was made; this makes the same changes. */
 	(void)policy_apply(&p->profile, &p->spec, &p->findings);
 	mcs_label(&p->spec, c->mcs);
+	ids_apply(&p->spec, c);
 	return 0;
 }
 
@@ -180,7 +181,7 @@ int container_delete(const struct options *o, const char *id, bool force)
 	r = container_open(&c, a, o->root, id, LOCK_HELD);
 	if (r == 0) {
 		r = destroy(&c, force);
-	} else if (force && strcmp(error_last()->message, "container does not exist") == 0) {
+	} else if (force && container_is_missing()) {
 		/* Engines clean up by this, whether there is something or not. */
 		_fd_ int root = state_root_open(o->root, false);
 

@@ -34,12 +34,30 @@ int check_terminal(const struct spec_process *p, bool detach, const char *consol
 /* p: whose environment gets LISTEN_FDS; NULL: exec, which has none. */
 int preserved(const struct options *o, struct plan *p, unsigned asked, unsigned *n);
 
+/* Opens a folder that is this user's alone, made (0700) where it is missing and
+ * make is true; what names it in errors. A descriptor, or -1 with error. */
+int private_dir_open(const char *what, const char *path, bool make);
+/* Takes the lock on an open folder, waiting a bounded time. -1 with error. */
+int lock_bounded(int fd, const char *what);
+/* Does the error record say that there is no such container? */
+bool container_is_missing(void);
+
 /* Takes a pair of SELinux categories that no other container of the state root
  * has: c->mcs. -1 with error. */
 int mcs_reserve(struct container *c);
 void mcs_release(const struct container *c);
 /* Puts the categories behind the labels that the profile gave. */
 void mcs_label(struct spec *s, const char *mcs);
+
+/* Gives the container its ids where they are not config.json's: a range out of
+ * the profile's pool that no other container has, nor a user or an entry of
+ * /etc/subuid or /etc/subgid; in a user namespace the ids that are there. Into
+ * the state (c) and the spec. -1 with error. */
+int ids_reserve(struct container *c, const struct profile *p, struct spec *s);
+/* Lets the range go. One that is not c's by the registry stays. */
+void ids_release(const struct container *c);
+/* The spec gets the ids that the state has, whatever the profile says by now. */
+void ids_apply(struct spec *s, const struct container *c);
 
 /* Kills what is left of a container, removes its cgroup and state, and runs
  * the poststop hooks. */

@@ -26,7 +26,7 @@ enum { STATE_MAX = 1 << 20, LOCK_TRIES = 1000 };
 const char *const container_status_names[5] = {"creating", "created", "running", "paused",
 					       "stopped"};
 
-int state_root_open(const char *path, bool make)
+int private_dir_open(const char *what, const char *path, bool make)
 {
 	struct stat st, host;
 
@@ -40,20 +40,40 @@ int state_root_open(const char *path, bool make)
 			*p = '/';
 		}
 		if (!copy || (mkdir(path, 0700) < 0 && errno != EEXIST))
-			return fail(errno, "--root: cannot make %s", path);
+			return fail(errno, "%s: cannot make %s", what, path);
 	}
 	_fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return fail(errno, "--root: cannot open %s", path);
+		return fail(errno, "%s: cannot open %s", what, path);
 	if (fstat(fd, &st) < 0 || stat("/", &host) < 0)
-		return fail(errno, "--root: %s", path);
+		return fail(errno, "%s: %s", what, path);
 	if (st.st_dev == host.st_dev && st.st_ino == host.st_ino)
-		return fail(EINVAL, "--root: %s is /, which cannot be the state root", path);
+		return fail(EINVAL, "%s: %s is /, which cannot be the state root", what, path);
 	if (st.st_uid != geteuid() || st.st_mode & 022) {
-		fail(EPERM, "--root: %s can be changed by others", path);
+		fail(EPERM, "%s: %s can be changed by others", what, path);
 		return fail_hint("it must belong to you and be writable by nobody else");
 	}
 	return fd_take(&fd);
+}
+
+int state_root_open(const char *path, bool make)
+{
+	return private_dir_open("--root", path, make);
+}
+
+/* Bounded: a hook of another command may never end. */
+int lock_bounded(int fd, const char *what)
+{
+	const struct timespec pause = {.tv_nsec = 10000000};
+
+	for (unsigned tries = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; tries++) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return fail(errno, "cannot lock %s", what);
+		if (tries == LOCK_TRIES)
+			return fail(0, "another command is working on %s", what);
+		nanosleep(&pause, NULL);
+	}
+	return 0;
 }
 
 static int fail_exists(void)
@@ -61,26 +81,26 @@ static int fail_exists(void)
 	return fail(EEXIST, "container with given ID already exists");
 }
 
+static const char missing[] = "container does not exist";
+
 static int fail_missing(void)
 {
-	return fail(0, "container does not exist");
+	return fail(0, missing);
+}
+
+bool container_is_missing(void)
+{
+	return strcmp(error_last()->message, missing) == 0;
 }
 
 /* Takes the lock, and makes sure that the folder still has its name: a delete
  * may have removed it while we waited. */
 static int lock(struct container *c)
 {
-	const struct timespec pause = {.tv_nsec = 10000000};
 	struct stat held, named;
 
-	/* Bounded: a hook of another command may never end. */
-	for (unsigned tries = 0; flock(c->dir_fd, LOCK_EX | LOCK_NB) < 0; tries++) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return fail(errno, "cannot lock the container");
-		if (tries == LOCK_TRIES)
-			return fail(0, "another command is working on the container");
-		nanosleep(&pause, NULL);
-	}
+	if (lock_bounded(c->dir_fd, "the container") < 0)
+		return -1;
 	if (fstat(c->dir_fd, &held) < 0 ||
 	    fstatat(c->root_fd, c->id, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    held.st_ino != named.st_ino || held.st_dev != named.st_dev)
@@ -156,6 +176,27 @@ int container_reserve(struct container *c, struct arena *a, const char *root, co
 	return 0;
 }
 
+static void save_maps(const struct id_maps *maps, const char *key, struct json_out *w)
+{
+	json_out_open(w, key, '[');
+	for (size_t i = 0; i < maps->n; i++) {
+		json_out_open(w, NULL, '{');
+		json_out_uint(w, "containerID", maps->v[i].container);
+		json_out_uint(w, "hostID", maps->v[i].host);
+		json_out_uint(w, "size", maps->v[i].size);
+		json_out_close(w);
+	}
+	json_out_close(w);
+}
+
+static void save_ids(const struct container *c, struct json_out *w)
+{
+	if (c->uid_maps.n == 0)
+		return;
+	save_maps(&c->uid_maps, "uidMappings", w);
+	save_maps(&c->gid_maps, "gidMappings", w);
+}
+
 int container_save(const struct container *c)
 {
 	_arena_ struct arena *a = arena_new();
@@ -173,6 +214,8 @@ int container_save(const struct container *c)
 	json_out_str(w, "profile", c->profile);
 	if (c->mcs)
 		json_out_str(w, "mcs", c->mcs);
+	save_ids(c, w);
+	json_out_bool(w, "hostRange", c->has_range);
 	json_out_open(w, "annotations", '{');
 	for (size_t i = 0; i < c->annotations.n; i++)
 		json_out_str(w, c->annotations.v[i].key, c->annotations.v[i].value);
@@ -189,7 +232,7 @@ static int parse_state(struct container *c, const char *text, size_t len)
 	struct json *o = json_parse(c->arena, text, len), *annotations, *cgroup;
 	int64_t pid = 0;
 
-	c->annotations.n = 0;
+	c->annotations.n = c->uid_maps.n = c->gid_maps.n = 0;
 	if (!o || json_str(o, "ociVersion", "ociVersion", true, &c->oci_version) < 0 ||
 	    json_int(o, "pid", "pid", 0, INT32_MAX, NULL, &pid) < 0 ||
 	    json_uint(o, "startTime", "startTime", UINT64_MAX, NULL, &c->start_time) < 0 ||
@@ -198,9 +241,14 @@ static int parse_state(struct container *c, const char *text, size_t len)
 	    json_str(o, "created", "created", true, &c->created) < 0 ||
 	    json_str(o, "profile", "profile", true, &c->profile) < 0 ||
 	    json_str(o, "mcs", "mcs", false, &c->mcs) < 0 ||
+	    spec_read_id_maps(c->arena, o, "uidMappings", "uidMappings", &c->uid_maps) < 0 ||
+	    spec_read_id_maps(c->arena, o, "gidMappings", "gidMappings", &c->gid_maps) < 0 ||
+	    json_bool(o, "hostRange", "hostRange", &c->has_range) < 0 ||
 	    json_object(o, "annotations", "annotations", &annotations) < 0 ||
 	    json_object(o, "cgroup", "cgroup", &cgroup) < 0)
 		return -1;
+	if (c->has_range && c->uid_maps.n != 1)
+		return fail(EINVAL, "uidMappings: the range is missing");
 	json_each(item, annotations) * vec_add(c->arena, &c->annotations) =
 		(struct kv){item->key, item->type == JSON_STRING ? item->text : ""};
 	c->pid = (pid_t)pid;
@@ -254,6 +302,7 @@ int container_remove(struct container *c)
 	if (c->dir_fd >= 0)
 		remove_temporary(c->dir_fd);
 	mcs_release(c);
+	ids_release(c);
 	/* The state last: until then the folder is known as ours. */
 	for (size_t i = 0; c->dir_fd >= 0 && i < ARRAY_SIZE(files); i++)
 		if (unlinkat(c->dir_fd, files[i], 0) < 0 && errno != ENOENT)
@@ -345,6 +394,7 @@ void container_write_state(const struct container *c, enum container_status st, 
 	json_out_str(w, "bundle", c->bundle);
 	json_out_str(w, "rootfs", c->rootfs);
 	json_out_str(w, "created", c->created);
+	save_ids(c, w);
 	if (c->annotations.n > 0) {
 		json_out_open(w, "annotations", '{');
 		for (size_t i = 0; i < c->annotations.n; i++)

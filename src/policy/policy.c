@@ -20,7 +20,7 @@ const struct rule policy_rules[RULE_COUNT] = {
 			     "pid, mount, ipc, uts, network and cgroup namespaces are its own",
 			     rule_namespaces},
 	[RULE_USER_NAMESPACE] = {"user.namespace", "5.31",
-				 "a user namespace never maps the host's root",
+				 "its ids are its own: a user namespace with a range of the host's",
 				 rule_user_namespace},
 	[RULE_USER_NONROOT] = {"user.nonroot", "4.1, 5.24",
 			       "uid 0 and gid 0 become the fallback user", rule_user_nonroot},

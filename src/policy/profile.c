@@ -132,6 +132,37 @@ static int read_list(struct arena *a, struct json *o, const char *key, const cha
 	return 0;
 }
 
+/* Ranges are whole and below (uid_t)-1; which part of the pool is free is for the
+ * host to say, when a container is made. */
+static int read_ids(struct json *user, struct profile *p)
+{
+	struct json *ns, *pool;
+	const char *unmappable = NULL;
+	uint64_t first = p->ids.first, count = p->ids.count, size = p->ids.size;
+
+	if (json_object(user, "namespace", "user.namespace", &ns) < 0 ||
+	    json_object(ns, "pool", "user.namespace.pool", &pool) < 0 ||
+	    json_uint(pool, "hostID", "user.namespace.pool.hostID", UINT32_MAX, NULL, &first) < 0 ||
+	    json_uint(pool, "size", "user.namespace.pool.size", UINT32_MAX, NULL, &count) < 0 ||
+	    json_uint(ns, "size", "user.namespace.size", UINT32_MAX, NULL, &size) < 0 ||
+	    json_str(ns, "unmappable", "user.namespace.unmappable", false, &unmappable) < 0)
+		return -1;
+	if (unmappable && strcmp(unmappable, "refuse") != 0 && strcmp(unmappable, "as-is") != 0)
+		return fail(0, "user.namespace.unmappable: \"%s\" is not refuse or as-is",
+			    unmappable);
+	if (unmappable)
+		p->ids.unmappable_as_is = *unmappable == 'a';
+	if (first == 0 || size == 0 || count < size || first + count > UINT32_MAX)
+		return fail(0,
+			    "user.namespace: the pool must have room for a range of %llu ids, "
+			    "without the ids 0 and 4294967295",
+			    (unsigned long long)size);
+	p->ids.first = (uint32_t)first;
+	p->ids.count = (uint32_t)count;
+	p->ids.size = (uint32_t)size;
+	return 0;
+}
+
 static int read_user(struct json *top, struct profile *p)
 {
 	struct json *user, *fallback;
@@ -146,6 +177,11 @@ static int read_user(struct json *top, struct profile *p)
 		return -1;
 	p->fallback.uid = (uint32_t)uid;
 	p->fallback.gid = (uint32_t)gid;
+	if (read_ids(user, p) < 0)
+		return -1;
+	if (uid >= p->ids.size || gid >= p->ids.size)
+		return fail(0, "user.fallback: %llu:%llu is not among the %u ids of a container",
+			    (unsigned long long)uid, (unsigned long long)gid, p->ids.size);
 	return 0;
 }
 

@@ -94,6 +94,19 @@ static void judge_idmap(struct judge *j, const struct spec_mount *m, const char 
 				      "leave 0 out, or give the container's own mappings");
 }
 
+/* Ids 0 to size-1. Which of the host's they are comes when the container is made:
+ * a map with this hostID is one that the kernel refuses. */
+static void own_ids(struct judge *j, struct spec *s)
+{
+	const struct id_map none = {0, UINT32_MAX, j->p->ids.size};
+
+	*vec_add(j->a, &s->namespaces) = (struct spec_namespace){.type = CLONE_NEWUSER, .fd = -1};
+	*vec_add(j->a, &s->uid_maps) = none;
+	*vec_add(j->a, &s->gid_maps) = none;
+	s->own_ids = true;
+	s->unmappable_as_is = j->p->ids.unmappable_as_is;
+}
+
 void rule_user_namespace(struct judge *j, struct spec *s)
 {
 	const struct spec_namespace *ns = spec_namespace(s, CLONE_NEWUSER);
@@ -109,6 +122,11 @@ void rule_user_namespace(struct judge *j, struct spec *s)
 		judge_idmap(j, m, "uidMappings", &m->uid_maps, ns ? &s->uid_maps : NULL);
 		judge_idmap(j, m, "gidMappings", &m->gid_maps, ns ? &s->gid_maps : NULL);
 	}
+	/* Mappings without a namespace are an error that is not the rule's. */
+	if (!ns && s->uid_maps.n == 0 && s->gid_maps.n == 0 &&
+	    found_default(j, "linux.namespaces", "the ids inside would be the host's",
+			  "no user namespace", "a new one"))
+		own_ids(j, s);
 }
 
 /* --- seccomp ----------------------------------------------------------- */

@@ -64,6 +64,17 @@ int ids_userns_fd(int proc, const struct id_maps *uids, const struct id_maps *gi
 	return fd;
 }
 
+int ids_container_userns(struct setup *s)
+{
+	const struct spec_namespace *user = spec_namespace(s->spec, CLONE_NEWUSER);
+
+	if (s->userns < 0)
+		s->userns = user && user->path ? fcntl(user->fd, F_DUPFD_CLOEXEC, 3)
+					       : ids_userns_fd(s->proc, &s->spec->uid_maps,
+							       &s->spec->gid_maps);
+	return s->userns;
+}
+
 uid_t ids_host(const struct spec *s, uint32_t id)
 {
 	if (!has_user_namespace(s))

@@ -37,6 +37,7 @@ struct setup {
 	int attr;   /* the child's own LSM attribute for the next exec; -1: no label */
 	int root;   /* the container's root mount */
 	int init;   /* sealed memfd of casemate-init */
+	int userns; /* one with the container's maps, for idmapped mounts; -1: not yet made */
 	struct ready_mount *mounts; /* one for each of spec->mounts */
 	int *devices;		    /* user namespace: trees of host devices, defaults first */
 	const char *program;	    /* what is executed, as the container sees it */
@@ -67,6 +68,8 @@ int namespaces_return(const int saved[8]);
 int namespaces_join_user(const struct spec *s);
 int ids_write_maps(int proc, pid_t pid, const struct id_maps *uids, const struct id_maps *gids);
 int ids_userns_fd(int proc, const struct id_maps *uids, const struct id_maps *gids);
+/* The same with the container's maps, made once; owned by s. */
+int ids_container_userns(struct setup *s);
 /* The host's user id for a container's one, or -1 where nothing maps it. */
 uid_t ids_host(const struct spec *s, uint32_t id);
 /* A process that is not root can open /dev/stdout only if the pipe is its own.
@@ -118,6 +121,8 @@ int verify(struct setup *s, const struct spec_caps *caps);
 
 /* --- mount helpers */
 int mount_attach(int tree, int dest);
+/* Maps the ids of a detached mount as userns does. -1 with errno. */
+int mount_idmap(int fd, bool recursive, int userns);
 int mount_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation);
 int fs_make(const struct spec_mount *m, const char *label, int dest);
 /* remount: new options of the file system that is mounted at dest. */

@@ -312,6 +312,7 @@ static void release(struct setup *s)
 	cleanup_fd(&s->proc);
 	cleanup_fd(&s->init);
 	cleanup_fd(&s->root);
+	cleanup_fd(&s->userns);
 	for (size_t i = 0; s->mounts && i < s->spec->mounts.n; i++) {
 		cleanup_fd(&s->mounts[i].fd);
 	}
@@ -327,6 +328,7 @@ static int begin(struct setup *s, struct launch *l)
 			    .sync = -1,
 			    .root = -1,
 			    .init = -1,
+			    .userns = -1,
 			    .attr = -1,
 			    .status = -1,
 			    .report = -1};

@@ -40,27 +40,48 @@ static int set_flags(const struct mount_options *o, int fd, uint64_t not_yet)
 
 static int idmap(struct setup *s, const struct spec_mount *m, int fd)
 {
-	bool own = m->uid_maps.n > 0;
-	const struct spec_namespace *user = spec_namespace(s->spec, CLONE_NEWUSER);
-	_fd_ int userns = -1;
+	_fd_ int own = m->uid_maps.n ? ids_userns_fd(s->proc, &m->uid_maps, &m->gid_maps) : -1;
+	int userns = own;
 
-	if (!own && user && user->path)
-		userns = fcntl(user->fd, F_DUPFD_CLOEXEC, 3);
-	else if (own || has_user_namespace(s->spec))
-		userns = ids_userns_fd(s->proc, own ? &m->uid_maps : &s->spec->uid_maps,
-				       own ? &m->gid_maps : &s->spec->gid_maps);
-	else
-		return fail(0, "idmap: needs uidMappings and gidMappings, of the mount or of the "
-			       "container");
+	if (m->uid_maps.n == 0) {
+		if (!has_user_namespace(s->spec))
+			return fail(0, "idmap: needs uidMappings and gidMappings, of the mount or "
+				       "of the container");
+		userns = ids_container_userns(s);
+	}
 	if (userns < 0)
 		return -1;
-	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (unsigned)userns};
-	if (mount_setattr(fd, "", AT_EMPTY_PATH | (m->opt.idmap_rec ? AT_RECURSIVE : 0), &attr,
-			  sizeof(attr)) < 0) {
+	if (mount_idmap(fd, m->opt.idmap_rec, userns) < 0) {
 		fail(errno, "the source cannot be idmapped");
 		return fail_hint("the kernel or the file system has no idmapped mounts");
 	}
 	return 0;
+}
+
+/* A file that is nobody's to write, and everybody's to read: who it belongs to
+ * makes no difference. */
+static bool is_for_all(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && (st->st_mode & 0006) == 0004;
+}
+
+/* So that a file of uid 1000 inside is one of uid 1000 on the disk. The source may
+ * be a file system that cannot, or be mapped already: only trying tells. */
+static int map_volume(struct setup *s, const struct spec_mount *m, int fd)
+{
+	int userns = ids_container_userns(s);
+
+	if (userns < 0)
+		return -1;
+	if (mount_idmap(fd, m->opt.recursive, userns) == 0 || is_for_all(&m->src.st) ||
+	    s->spec->unmappable_as_is)
+		return 0;
+	fail(errno,
+	     "the ids of %s cannot be mapped: its file system has no idmapped mounts, or it "
+	     "is one already",
+	     m->source);
+	return fail_hint("use a volume on another file system, or set the profile's "
+			 "user.namespace.unmappable to as-is: files would belong to nobody");
 }
 
 static int prepare_bind(struct setup *s, const struct spec_mount *m, struct ready_mount *r)
@@ -70,7 +91,8 @@ static int prepare_bind(struct setup *s, const struct spec_mount *m, struct read
 					(m->opt.recursive ? (unsigned)AT_RECURSIVE : 0U));
 	if (fd < 0)
 		return fail(errno, "cannot clone the mount of %s", m->source);
-	if ((m->opt.idmap || m->opt.idmap_rec) && idmap(s, m, fd) < 0)
+	if (m->opt.idmap || m->opt.idmap_rec ? idmap(s, m, fd) < 0
+					     : s->spec->idmap && map_volume(s, m, fd) < 0)
 		return -1;
 	if (set_flags(&m->opt, fd, 0) < 0)
 		return -1;

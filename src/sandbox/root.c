@@ -18,9 +18,32 @@ int mount_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t pr
 			     sizeof(attr));
 }
 
+int mount_idmap(int fd, bool recursive, int userns)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (unsigned)userns};
+
+	return mount_setattr(fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr,
+			     sizeof(attr));
+}
+
 int mount_attach(int tree, int dest)
 {
 	return move_mount(tree, "", dest, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+/* Inside, the files of the image belong to whom they belong to in the image. */
+static int map_root(struct setup *s)
+{
+	int userns = ids_container_userns(s);
+
+	if (userns < 0)
+		return -1;
+	if (mount_idmap(s->root, true, userns) == 0 || s->spec->unmappable_as_is)
+		return 0;
+	fail(errno, "the ids of %s cannot be mapped: its file system has no idmapped mounts",
+	     s->l->rootfs_path);
+	return fail_hint("put it on another file system, or set the profile's "
+			 "user.namespace.unmappable to as-is: files would belong to nobody");
 }
 
 int root_prepare(struct setup *s)
@@ -35,6 +58,8 @@ int root_prepare(struct setup *s)
 			    AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (s->root < 0)
 		return fail(errno, "root.path: cannot clone the mount of %s", s->l->rootfs_path);
+	if (spec->idmap && map_root(s) < 0)
+		return fail_in("root.path");
 	/* What is mounted below the rootfs is read-only at once; the rootfs itself
 	 * when the mount points in it are made (mounts_seal). */
 	if (mount_attr(s->root, true, all, 0, propagation) < 0 ||

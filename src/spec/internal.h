@@ -11,8 +11,6 @@ int read_process(struct arena *a, struct json *o, const char *where, struct spec
 int read_resources(struct arena *a, struct json *o, const char *where, struct spec_resources *out);
 int read_linux(struct spec *s, struct json *o);
 int read_mounts(struct spec *s, struct json *array);
-int read_id_maps(struct arena *a, struct json *o, const char *key, const char *where,
-		 struct id_maps *out);
 int read_kvs(struct arena *a, struct json *o, const char *where, struct kvs *out);
 
 /* Absolute, without "..": a path inside the container or on the host. */

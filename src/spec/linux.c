@@ -39,8 +39,8 @@ static int check_id_maps(const char *where, const struct id_maps *maps)
 	return 0;
 }
 
-int read_id_maps(struct arena *a, struct json *o, const char *key, const char *where,
-		 struct id_maps *out)
+int spec_read_id_maps(struct arena *a, struct json *o, const char *key, const char *where,
+		      struct id_maps *out)
 {
 	struct json *list;
 	size_t i = 0;
@@ -104,10 +104,10 @@ static int read_mount(struct spec *s, struct json *o, size_t i)
 	if (json_str(o, "type", arena_printf(a, "%s.type", plain), false, &m.type) < 0 ||
 	    json_str(o, "source", arena_printf(a, "%s.source", plain), false, &m.source) < 0 ||
 	    json_strv(a, o, "options", arena_printf(a, "%s.options", plain), &m.options) < 0 ||
-	    read_id_maps(a, o, "uidMappings", arena_printf(a, "%s.uidMappings", plain),
-			 &m.uid_maps) < 0 ||
-	    read_id_maps(a, o, "gidMappings", arena_printf(a, "%s.gidMappings", plain),
-			 &m.gid_maps) < 0)
+	    spec_read_id_maps(a, o, "uidMappings", arena_printf(a, "%s.uidMappings", plain),
+			      &m.uid_maps) < 0 ||
+	    spec_read_id_maps(a, o, "gidMappings", arena_printf(a, "%s.gidMappings", plain),
+			      &m.gid_maps) < 0)
 		return -1;
 	if (mount_options_parse(a, &m.options, &m.opt) < 0)
 		return fail_in("%s", m.place);
@@ -349,8 +349,10 @@ int read_linux(struct spec *s, struct json *section)
 	const char *later = "is not supported by this version";
 
 	if (read_namespaces(s, section) < 0 ||
-	    read_id_maps(s->arena, section, "uidMappings", "linux.uidMappings", &s->uid_maps) < 0 ||
-	    read_id_maps(s->arena, section, "gidMappings", "linux.gidMappings", &s->gid_maps) < 0 ||
+	    spec_read_id_maps(s->arena, section, "uidMappings", "linux.uidMappings", &s->uid_maps) <
+		    0 ||
+	    spec_read_id_maps(s->arena, section, "gidMappings", "linux.gidMappings", &s->gid_maps) <
+		    0 ||
 	    read_time(s, section) < 0 || read_devices(s, section) < 0 ||
 	    read_sysctl(s, section) < 0 || read_paths(s, section) < 0 ||
 	    read_words(s, section) < 0 ||

@@ -98,6 +98,10 @@ load helpers
 		env >>$T/hooks/env
 	H
 	chmod 755 "$T/hooks/log"
+	# createContainer runs in the container's user namespace.
+	install -m 666 /dev/null "$T/hooks/out"
+	install -m 666 /dev/null "$T/hooks/cwd"
+	install -m 666 /dev/null "$T/hooks/env"
 	mkdir -p "$T/bundle/rootfs$T/hooks"
 	printf '#!/bin/sh\ncat >/dev/null; echo in-container >/tmp/start\n' >"$T/bundle/rootfs/hook"
 	chmod 755 "$T/bundle/rootfs/hook"

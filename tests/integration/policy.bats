@@ -280,7 +280,9 @@ refused() {
 	engine
 	PROFILE=$SHARED/profiles/baseline.json
 	in_container 'id -u; touch /etc/x && echo rw; grep CapEff /proc/self/status'
-	[[ "$output" == 65532* ]]
+	[[ "$output" == 0$'\n'rw$'\n'* ]]
+	# Root inside, and root on the disk.
+	[ "$(stat -c %u "$T/bundle/rootfs/etc/x")" = 0 ]
 	rm -f "$T/bundle/rootfs/etc/x"
 	echo "{\"extends\": \"$SHARED/profiles/restricted.json\", \"user\": {\"fallback\": {\"uid\": 777, \"gid\": 778}}}" >"$T/own.json"
 	PROFILE=$T/own.json

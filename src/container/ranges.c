@@ -1,0 +1,292 @@
+/*
+ * The ids of a container: 65,536 of the host's that nobody else has. A range is
+ * taken by a symlink in one folder for the whole host, named by its first id and
+ * leading to the state of its container, so that it is there whole or not at all
+ * and says itself whether it still has an owner.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "casemate/error.h"
+#include "casemate/fd.h"
+#include "plan.h"
+
+#define RANGES "/run/casemate-ids"
+
+/* --- whose ids the host's are ------------------------------------------ */
+
+struct intervals {
+	struct interval {
+		uint64_t first, last;
+	} * v;
+	size_t n, cap;
+};
+
+/* Lines of fields with a ':' between: id is the field of an id, count of how many
+ * (-1: one). What is no number is passed over, as its readers do. */
+static int add_ids(struct arena *a, const char *path, int id, int count, struct intervals *out)
+{
+	char *text = file_read(a, AT_FDCWD, path, 64 << 20, NULL), *save;
+
+	if (!text && error_last()->errnum == ENOENT)
+		return 0;
+	if (!text)
+		return fail_in("the ids in use");
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		uint64_t value[2] = {0, 1};
+		bool known = false;
+		int i = 0;
+
+		for (char *f = line; f; f = strchr(f, ':'), i++) {
+			f += *f == ':' && i > 0;
+			if (i == id)
+				known = sscanf(f, "%" SCNu64, &value[0]) == 1;
+			if (i == count)
+				known = known && sscanf(f, "%" SCNu64, &value[1]) == 1;
+		}
+		if (known && value[1] > 0)
+			*vec_add(a, out) = (struct interval){value[0], value[0] + (value[1] - 1)};
+	}
+	return 0;
+}
+
+/* Users and groups, and the ranges that are given to users for containers of their
+ * own (subuid(5)). Directories of users that are not in these files have their
+ * ids elsewhere: see casemate-profile(5). */
+static int host_ids(struct arena *a, struct intervals *out)
+{
+	return add_ids(a, "/etc/passwd", 2, -1, out) < 0 ||
+			       add_ids(a, "/etc/passwd", 3, -1, out) < 0 ||
+			       add_ids(a, "/etc/group", 2, -1, out) < 0 ||
+			       add_ids(a, "/etc/subuid", 1, 2, out) < 0 ||
+			       add_ids(a, "/etc/subgid", 1, 2, out) < 0
+		       ? -1
+		       : 0;
+}
+
+static bool meets(const struct intervals *in, uint64_t first, uint64_t size)
+{
+	for (size_t i = 0; i < in->n; i++)
+		if (in->v[i].first < first + size && in->v[i].last >= first)
+			return true;
+	return false;
+}
+
+/* --- the registry ------------------------------------------------------ */
+
+static const char *name_of(struct arena *a, uint32_t first)
+{
+	return arena_printf(a, "%" PRIu32, first);
+}
+
+/* Where a container's state is: what its range leads to. NULL with error. */
+static const char *place_of(const struct container *c)
+{
+	char link[64], path[PATH_MAX];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", c->root_fd);
+	ssize_t n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0) {
+		fail(errno, "cannot find the state root");
+		return NULL;
+	}
+	path[n] = '\0';
+	return arena_printf(c->arena, "%s/%s", path, c->id);
+}
+
+/* "" where the range is free. */
+static const char *owner_of(struct arena *a, int ranges, uint32_t first)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlinkat(ranges, name_of(a, first), path, sizeof(path) - 1);
+
+	path[n > 0 ? n : 0] = '\0';
+	return arena_strdup(a, path);
+}
+
+/* Is there a process whose user namespace has ids of the range? Its state may have
+ * been removed by hand. */
+static bool is_mapped(struct arena *a, uint64_t first, uint64_t size)
+{
+	_dir_ DIR *d = opendir("/proc");
+	struct dirent *e;
+
+	if (!d)
+		return true;
+	while ((e = readdir(d))) {
+		uint64_t inside, host, count;
+
+		if (*e->d_name < '0' || *e->d_name > '9')
+			continue;
+		char *map = file_read(a, AT_FDCWD, arena_printf(a, "/proc/%s/uid_map", e->d_name),
+				      65536, NULL),
+		     *save;
+		for (char *line = map ? strtok_r(map, "\n", &save) : NULL; line;
+		     line = strtok_r(NULL, "\n", &save))
+			/* The host's own map has everything. */
+			if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64, &inside, &host,
+				   &count) == 3 &&
+			    host != 0 && host < first + size && host + count > first)
+				return true;
+	}
+	return false;
+}
+
+/* Has the container that a range leads to let it go without a word? Only a state
+ * that is gone, or that says another range, is an answer. */
+static bool is_stale(struct arena *a, const char *owner, uint32_t first, uint32_t size)
+{
+	const char *slash = strrchr(owner, '/');
+	struct container c;
+
+	if (!slash || slash == owner)
+		return false;
+	_fd_ int root = open(arena_strndup(a, owner, (size_t)(slash - owner)),
+			     O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool gone = root < 0 && (errno == ENOENT || errno == ENOTDIR);
+	if (root >= 0) {
+		gone = container_look(&c, a, root, slash + 1) < 0
+			       ? container_is_missing()
+			       : !c.has_range || c.uid_maps.v[0].host != first;
+		container_close(&c);
+	}
+	error_clear();
+	return gone && !is_mapped(a, first, size);
+}
+
+/* Frees the range where its owner is gone. */
+static bool is_free(struct arena *a, int ranges, uint32_t first, uint32_t size)
+{
+	const char *owner = owner_of(a, ranges, first);
+
+	if (!*owner)
+		return true;
+	return is_stale(a, owner, first, size) && unlinkat(ranges, name_of(a, first), 0) == 0;
+}
+
+/* The state names the range before it is taken: delete finds it whenever this
+ * process ends. */
+static int take(struct container *c, int ranges, uint32_t first, uint32_t size)
+{
+	const struct id_map map = {0, first, size};
+	const char *place = place_of(c);
+
+	c->uid_maps.n = c->gid_maps.n = 0;
+	*vec_add(c->arena, &c->uid_maps) = map;
+	*vec_add(c->arena, &c->gid_maps) = map;
+	c->has_range = true;
+	if (!place || container_save(c) < 0)
+		return -1;
+	return symlinkat(place, ranges, name_of(c->arena, first)) < 0
+		       ? fail(errno, "cannot take the host ids from %" PRIu32, first)
+		       : 0;
+}
+
+static int take_range(struct container *c, const struct profile *p)
+{
+	_arena_ struct arena *a = arena_new();
+	struct intervals used = {0};
+	uint32_t start, ranges = p->ids.count / p->ids.size, met = 0;
+	/* Held while a range is looked for: two that find the same one stale must not
+	 * free it one after the other. */
+	_fd_ int dir = private_dir_open("the registry of host ids", RANGES, true);
+
+	if (dir < 0 || lock_bounded(dir, "the registry of host ids") < 0 || host_ids(a, &used) < 0)
+		return -1;
+	if (getrandom(&start, sizeof(start), 0) != (ssize_t)sizeof(start))
+		return fail(errno, "getrandom");
+	for (uint32_t i = 0; i < ranges; i++) {
+		uint32_t first =
+			p->ids.first + (uint32_t)(((uint64_t)start + i) % ranges) * p->ids.size;
+
+		if (meets(&used, first, p->ids.size))
+			met++;
+		else if (is_free(a, dir, first, p->ids.size))
+			return take(c, dir, first, p->ids.size);
+	}
+	fail(EAGAIN, "user namespace: none of the %" PRIu32 " ranges of the profile's pool is free",
+	     ranges);
+	return met ? fail_hint("%" PRIu32 " of them have ids of /etc/passwd, /etc/group, "
+			       "/etc/subuid or /etc/subgid; change the profile's "
+			       "user.namespace.pool",
+			       met)
+		   : fail_hint("delete containers, or enlarge the profile's user.namespace.pool");
+}
+
+void ids_release(const struct container *c)
+{
+	_fd_ int dir = -1;
+	const char *place;
+
+	if (!c->has_range)
+		return;
+	dir = open(RANGES, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	place = place_of(c);
+	if (dir >= 0 && place && strcmp(owner_of(c->arena, dir, c->uid_maps.v[0].host), place) == 0)
+		unlinkat(dir, name_of(c->arena, c->uid_maps.v[0].host), 0);
+	error_clear();
+}
+
+/* --- in a user namespace ----------------------------------------------- */
+
+/* There is nothing but the ids that are here. Where that is a single one it is the
+ * process's own, whoever it is inside. */
+static void nest(struct arena *a, const struct id_maps *here, uint32_t single, struct id_maps *out)
+{
+	out->n = 0;
+	for (size_t i = 0; i < here->n; i++) {
+		uint32_t id = here->v[i].container;
+		bool one = here->n == 1 && here->v[i].size == 1;
+
+		*vec_add(a, out) = (struct id_map){one ? single : id, id, here->v[i].size};
+	}
+}
+
+/* --- both -------------------------------------------------------------- */
+
+int ids_reserve(struct container *c, const struct profile *p, struct spec *s)
+{
+	if (!s->own_ids)
+		return 0;
+	if (s->in_user_namespace) {
+		nest(c->arena, &s->runtime_uids, s->process.uid, &c->uid_maps);
+		nest(c->arena, &s->runtime_gids, s->process.gid, &c->gid_maps);
+	} else if (take_range(c, p) < 0) {
+		return fail_in("linux.namespaces");
+	}
+	ids_apply(s, c);
+	return 0;
+}
+
+/* A container that was made before the rule was in force stays without. */
+static void drop_user_namespace(struct spec *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->namespaces.n; i++)
+		if (s->namespaces.v[i].type != CLONE_NEWUSER)
+			s->namespaces.v[n++] = s->namespaces.v[i];
+	s->namespaces.n = n;
+	s->uid_maps.n = s->gid_maps.n = 0;
+}
+
+void ids_apply(struct spec *s, const struct container *c)
+{
+	s->idmap = c->has_range;
+	if (c->uid_maps.n == 0) {
+		if (s->own_ids)
+			drop_user_namespace(s);
+		return;
+	}
+	if (!spec_namespace(s, CLONE_NEWUSER))
+		*vec_add(s->arena, &s->namespaces) =
+			(struct spec_namespace){.type = CLONE_NEWUSER, .fd = -1};
+	s->uid_maps = c->uid_maps;
+	s->gid_maps = c->gid_maps;
+}
