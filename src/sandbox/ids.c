@@ -75,17 +75,27 @@ int ids_container_userns(struct setup *s)
 	return s->userns;
 }
 
-uid_t ids_host(const struct spec *s, uint32_t id)
+static uint32_t host_id(const struct spec *s, const struct id_maps *maps, uint32_t id)
 {
 	if (!has_user_namespace(s))
 		return id;
-	for (size_t i = 0; i < s->uid_maps.n; i++) {
-		const struct id_map *m = &s->uid_maps.v[i];
+	for (size_t i = 0; i < maps->n; i++) {
+		const struct id_map *m = &maps->v[i];
 
 		if (id >= m->container && id - m->container < m->size)
 			return m->host + (id - m->container);
 	}
-	return (uid_t)-1;
+	return UINT32_MAX;
+}
+
+uid_t ids_host(const struct spec *s, uint32_t id)
+{
+	return host_id(s, &s->uid_maps, id);
+}
+
+gid_t ids_host_group(const struct spec *s, uint32_t id)
+{
+	return host_id(s, &s->gid_maps, id);
 }
 
 int ids_own_stdio(const struct spec *s, const struct spec_process *p)

@@ -72,6 +72,7 @@ int ids_userns_fd(int proc, const struct id_maps *uids, const struct id_maps *gi
 int ids_container_userns(struct setup *s);
 /* The host's user id for a container's one, or -1 where nothing maps it. */
 uid_t ids_host(const struct spec *s, uint32_t id);
+gid_t ids_host_group(const struct spec *s, uint32_t id);
 /* A process that is not root can open /dev/stdout only if the pipe is its own.
  * Files and devices of the host that are on 0 to 2 keep their owner. */
 int ids_own_stdio(const struct spec *s, const struct spec_process *p);
@@ -128,5 +129,12 @@ int fs_make(const struct spec_mount *m, const char *label, int dest);
 /* remount: new options of the file system that is mounted at dest. */
 int fs_change(const struct spec_mount *m, int dest);
 int copy_up(int from, int to);
+/* One option, "KEY=VALUE" or "KEY", of a file system that is being made. */
+int fs_option(int fsfd, const char *option);
+/* fail() with what the file system itself says. */
+int fs_fail(int errnum, int fsfd, const char *what);
+/* A new detached overlay of the layers that the engine's root has, with the
+ * container's ids. -1 with error. */
+int layers_map(struct setup *s);
 
 #endif

@@ -38,12 +38,18 @@ static int map_root(struct setup *s)
 
 	if (userns < 0)
 		return -1;
-	if (mount_idmap(s->root, true, userns) == 0 || s->spec->unmappable_as_is)
+	if (mount_idmap(s->root, true, userns) == 0)
 		return 0;
 	fail(errno, "the ids of %s cannot be mapped: its file system has no idmapped mounts",
 	     s->l->rootfs_path);
-	return fail_hint("put it on another file system, or set the profile's "
-			 "user.namespace.unmappable to as-is: files would belong to nobody");
+	if (s->spec->root_overlay && s->spec->root_has_mounts)
+		return fail(0, "%s is an overlay with mounts in it", s->l->rootfs_path);
+	int overlay = s->spec->root_overlay ? layers_map(s) : -1;
+	if (overlay >= 0) {
+		close(s->root);
+		s->root = overlay;
+	}
+	return overlay < 0 ? -1 : 0;
 }
 
 int root_prepare(struct setup *s)
@@ -58,8 +64,15 @@ int root_prepare(struct setup *s)
 			    AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (s->root < 0)
 		return fail(errno, "root.path: cannot clone the mount of %s", s->l->rootfs_path);
-	if (spec->idmap && map_root(s) < 0)
-		return fail_in("root.path");
+	if (spec->idmap && map_root(s) < 0) {
+		if (!spec->unmappable_as_is) {
+			fail_hint("put it on another file system, or set the profile's "
+				  "user.namespace.unmappable to as-is: files would belong to "
+				  "nobody");
+			return fail_in("root.path");
+		}
+		error_clear();
+	}
 	/* What is mounted below the rootfs is read-only at once; the rootfs itself
 	 * when the mount points in it are made (mounts_seal). */
 	if (mount_attr(s->root, true, all, 0, propagation) < 0 ||

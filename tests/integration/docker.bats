@@ -22,7 +22,7 @@ setup_file() {
 	chown 65532:65532 "$D/rootfs/data"
 	cp -r --no-preserve=ownership "$SRC/profiles" "$D/profiles"
 	chmod -R u=rwX,go=rX "$D" "$D/profiles"
-	jq -n --arg c "$CASEMATE" --arg s "$D" '{"storage-driver": "vfs", runtimes: {
+	jq -n --arg c "$CASEMATE" --arg s "$D" '{"storage-driver": "overlay2", runtimes: {
 		casemate: {path: $c, runtimeArgs: ["--profile", ($s + "/profiles/restricted.json")]},
 		unconfined: {path: $c, runtimeArgs: ["--profile", ($s + "/profiles/unconfined.json")]}}}' >"$D/daemon.json"
 	dockerd --config-file "$D/daemon.json" --data-root "$DATA" --exec-root "$D/exec" --pidfile "$D/pid" \
