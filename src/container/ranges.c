@@ -17,7 +17,9 @@
 #include "casemate/fd.h"
 #include "plan.h"
 
+#ifndef RANGES
 #define RANGES "/run/casemate-ids"
+#endif
 
 /* --- whose ids the host's are ------------------------------------------ */
 
@@ -161,13 +163,10 @@ static bool is_stale(struct arena *a, const char *owner, uint32_t first, uint32_
 }
 
 /* Frees the range where its owner is gone. */
-static bool is_free(struct arena *a, int ranges, uint32_t first, uint32_t size)
+static bool free_stale(struct arena *a, int ranges, uint32_t first, uint32_t size)
 {
-	const char *owner = owner_of(a, ranges, first);
-
-	if (!*owner)
-		return true;
-	return is_stale(a, owner, first, size) && unlinkat(ranges, name_of(a, first), 0) == 0;
+	return is_stale(a, owner_of(a, ranges, first), first, size) &&
+	       unlinkat(ranges, name_of(a, first), 0) == 0;
 }
 
 /* The state names the range before it is taken: delete finds it whenever this
@@ -201,13 +200,14 @@ static int take_range(struct container *c, const struct profile *p)
 		return -1;
 	if (getrandom(&start, sizeof(start), 0) != (ssize_t)sizeof(start))
 		return fail(errno, "getrandom");
-	for (uint32_t i = 0; i < ranges; i++) {
-		uint32_t first =
-			p->ids.first + (uint32_t)(((uint64_t)start + i) % ranges) * p->ids.size;
+	/* One that is free first: what was left by somebody comes last. */
+	for (uint64_t i = 0; i < 2 * (uint64_t)ranges; i++) {
+		uint32_t first = p->ids.first + (uint32_t)((start + i) % ranges) * p->ids.size;
+		bool again = i >= ranges;
 
 		if (meets(&used, first, p->ids.size))
-			met++;
-		else if (is_free(a, dir, first, p->ids.size))
+			met += !again;
+		else if (again ? free_stale(a, dir, first, p->ids.size) : !*owner_of(a, dir, first))
 			return take(c, dir, first, p->ids.size);
 	}
 	fail(EAGAIN, "user namespace: none of the %" PRIu32 " ranges of the profile's pool is free",

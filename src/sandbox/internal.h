@@ -39,6 +39,7 @@ struct setup {
 	int init;   /* sealed memfd of casemate-init */
 	int userns; /* one with the container's maps, for idmapped mounts; -1: not yet made */
 	struct ready_mount *mounts; /* one for each of spec->mounts */
+	bool *sysctl_denied;	    /* one for each of spec->sysctl */
 	int *devices;		    /* user namespace: trees of host devices, defaults first */
 	const char *program;	    /* what is executed, as the container sees it */
 	char **argv, **envp;	    /* of casemate-init */
@@ -46,6 +47,10 @@ struct setup {
 };
 
 bool has_namespace(const struct spec *s, int type); /* new or joined, not the host's */
+/* Belongs a namespace of this type to another user namespace than the container's
+ * own? Then only the runtime has the rights that its file systems and settings
+ * take. */
+bool is_foreign_namespace(const struct spec *s, int type);
 bool has_user_namespace(const struct spec *s);
 
 /* --- sync.c: messages between runtime and container process */
@@ -57,6 +62,9 @@ int sync_send(int sock, enum sync_type type, int fd);
 int sync_recv(int sock, int *fd);
 int sync_expect(int sock, enum sync_type type);
 void sync_send_error(int sock);
+/* What make gives, a descriptor, from a process of its own that is cloned with
+ * flags: where only a process in other namespaces can make it. -1 with error. */
+int fd_from_child(unsigned long long flags, int (*make)(void *ctx), void *ctx);
 /* Waits until the other end is closed by a successful execve. */
 int sync_wait_exec(int sock);
 
@@ -66,6 +74,7 @@ unsigned long long namespaces_clone_flags(const struct spec *s);
 int namespaces_join(const struct spec *s, int saved[8]);
 int namespaces_return(const int saved[8]);
 int namespaces_join_user(const struct spec *s);
+int namespaces_set_names(const struct spec *s); /* of the UTS namespace */
 int ids_write_maps(int proc, pid_t pid, const struct id_maps *uids, const struct id_maps *gids);
 int ids_userns_fd(int proc, const struct id_maps *uids, const struct id_maps *gids);
 /* The same with the container's maps, made once; owned by s. */
@@ -78,9 +87,13 @@ gid_t ids_host_group(const struct spec *s, uint32_t id);
 int ids_own_stdio(const struct spec *s, const struct spec_process *p);
 int root_prepare(struct setup *s);
 int mounts_prepare(struct setup *s);
+/* The file systems of foreign namespaces: while the runtime has joined them. */
+int mounts_prepare_joined(struct setup *s);
 size_t devices_count(const struct spec *s); /* the defaults and config.json's */
 int devices_prepare(struct setup *s);
 int sysctl_check(const struct spec *s);
+/* Those of foreign namespaces: while the runtime has joined them. */
+int sysctl_set_joined(struct setup *s);
 /* Loaded, and in enforce mode where asked; true where it cannot be told. */
 bool lsm_apparmor_loaded(struct arena *a, const char *profile, bool enforced);
 int lsm_check_label(const char *place, const char *label);
@@ -95,6 +108,7 @@ _Noreturn void child_container(struct setup *s);
 _Noreturn void child_exec(struct setup *s);
 int namespaces_enter(struct setup *s);
 int sysctl_write(struct setup *s);
+int sysctl_again(struct setup *s); /* what sysctl_write was denied */
 int root_attach(struct setup *s);
 int ids_become_root(struct setup *s);
 int ids_stay_private(void);

@@ -282,6 +282,14 @@ static int explain(struct launch *l)
 	return -1;
 }
 
+/* What takes the rights of the user namespace that a joined one belongs to. */
+static int use_joined(struct setup *s)
+{
+	if (mounts_prepare_joined(s) < 0 || sysctl_set_joined(s) < 0)
+		return -1;
+	return is_foreign_namespace(s->spec, CLONE_NEWUTS) ? namespaces_set_names(s->spec) : 0;
+}
+
 static int launch_with(struct setup *s, unsigned long long flags)
 {
 	struct launch *l = s->l;
@@ -293,7 +301,7 @@ static int launch_with(struct setup *s, unsigned long long flags)
 	s->sync = pair[1];
 	_fd_ int theirs = pair[1];
 	bool join = l->container_pidfd < 0;
-	if (join && namespaces_join(s->spec, saved) < 0) {
+	if (join && (namespaces_join(s->spec, saved) < 0 || use_joined(s) < 0)) {
 		struct error e = *error_last();
 
 		namespaces_return(saved);

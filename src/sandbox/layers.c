@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
 
 #include "casemate/mountinfo.h"
 #include "casemate/path.h"
@@ -498,9 +497,11 @@ static int by_name(struct layers *y)
 	return fd < 0 ? fail(errno, "cannot clone the overlay") : fd;
 }
 
-/* In a mount namespace that ends with this process. */
-static int with_names(struct layers *y)
+/* Before Linux 6.13 overlayfs takes no descriptors, and a mount has a name only
+ * where it is attached: in the mount namespace of a process that ends. */
+static int by_path(void *layers)
 {
+	struct layers *y = layers;
 	struct mount_attr attr = {.propagation = MS_PRIVATE};
 	struct spec_mount m = {.type = "tmpfs", .source = "tmpfs"};
 
@@ -522,43 +523,13 @@ static int with_names(struct layers *y)
 	return as_root_of_container(y, by_name);
 }
 
-/* Before Linux 6.13 overlayfs takes no descriptors, and a mount has a name only
- * where it is attached: in a mount namespace of a process of its own. */
-static int by_path(struct layers *y)
-{
-	struct clone_args_v0 {
-		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
-	} args = {.flags = CLONE_NEWNS, .exit_signal = SIGCHLD};
-	int pair[2], fd = -1;
-
-	if (sync_pair(pair) < 0)
-		return -1;
-	_fd_ int ours = pair[0], theirs = pair[1];
-	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-	if (pid == 0) {
-		fd = with_names(y);
-		if (fd < 0 || sync_send(theirs, SYNC_READY, fd) < 0)
-			sync_send_error(theirs);
-		_exit(0);
-	}
-	close(fd_take(&theirs));
-	if (pid < 0)
-		return fail(errno, "a mount namespace for the layers");
-	int type = sync_recv(ours, &fd);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	if (type == SYNC_READY && fd >= 0)
-		return fd;
-	return type < 0 ? -1 : fail(EPROTO, "no overlay came");
-}
-
 static int make_overlay(struct layers *y)
 {
 	struct statfs fs;
 	_fd_ int fd = as_root_of_container(y, by_descriptor);
 
 	if (fd < 0 && error_last()->errnum == EINVAL)
-		fd = by_path(y);
+		fd = fd_from_child(CLONE_NEWNS, by_path, y);
 	if (fd < 0)
 		return -1;
 	/* Where it cannot work with its folders it says so in the log alone. */
