@@ -528,7 +528,7 @@ static int make_overlay(struct layers *y)
 	struct statfs fs;
 	_fd_ int fd = as_root_of_container(y, by_descriptor);
 
-	if (fd < 0 && error_last()->errnum == EINVAL)
+	if (fd < 0 && (error_last()->errnum == EINVAL || error_last()->errnum == EOPNOTSUPP))
 		fd = fd_from_child(CLONE_NEWNS, by_path, y);
 	if (fd < 0)
 		return -1;

@@ -23,16 +23,16 @@ volume() {
 	chmod 755 "$V"
 }
 
-teardown() {
-	local id dir m
-	for id in $(cm list -q 2>/dev/null); do cm delete --force "$id"; done
+clean() {
 	grep -oE " (${T}|${V:-none})[^ ]*" /proc/self/mountinfo | sort -r | while read -r m; do
 		umount -l "$(printf '%b' "${m//\\/\\0}")"
 	done
-	for dir in /sys/fs/cgroup/casemate-test-$$ /sys/fs/cgroup/*/casemate-test-$$; do
-		[ -d "$dir" ] && find "$dir" -depth -type d -exec rmdir {} \;
-	done
-	rm -rf "$T" "${V:-}"
+	rm -rf "${V:-}"
+}
+eval "common_$(declare -f teardown)"
+teardown() {
+	common_teardown
+	clean
 }
 
 @test "a range of host ids: inside, on the host, in the state, and gone after" {
@@ -42,7 +42,7 @@ teardown() {
 	first=$(range_of "$ID")
 	[ "$first" -ge 2000224256 ]
 	[ $((first % 65536)) = 0 ]
-	[ "$(cm exec "$ID" cat /tmp/map)" = "0 $first 65536" ] || [[ "$(cm exec "$ID" cat /tmp/map)" =~ ^0\ +$first\ +65536$ ]]
+	[[ "$(cm exec "$ID" cat /tmp/map)" =~ ^0\ +$first\ +65536$ ]]
 	[ "$(cm exec "$ID" stat -c %u:%g /data/own)" = 1234:1235 ]
 	[ "$(cm exec "$ID" stat -c %u:%g /bin/busybox)" = 0:0 ]
 	pid=$(cm state "$ID" | jq .pid)
