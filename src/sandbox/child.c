@@ -36,7 +36,7 @@ static int join_cgroup(struct setup *s)
 /* Id maps and the like are the parent's to set. */
 static int wait_for_parent(struct setup *s)
 {
-	return sync_expect(s->sync, SYNC_GO);
+	return sync_expect(s->sync, SYNC_GO, &s->place);
 }
 
 static bool has_hooks(struct setup *s, enum hook_kind kind)

@@ -1,11 +1,13 @@
 /* User and group ids: the maps of a user namespace, and becoming its root. */
 #include <errno.h>
 #include <grp.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include "internal.h"
@@ -104,9 +106,13 @@ int ids_own_stdio(const struct spec *s, const struct spec_process *p)
 
 	for (int fd = 0; fd <= 2 && uid != (uid_t)-1 && !p->terminal; fd++) {
 		struct stat st;
+		struct statfs fs;
 
 		if (fstat(fd, &st) < 0)
 			return fail(errno, "descriptor %d", fd);
+		/* A FIFO with a name is a file of the host's, which keeps its owner. */
+		if (s->idmap && fstatfs(fd, &fs) == 0 && fs.f_type != PIPEFS_MAGIC)
+			continue;
 		if (S_ISFIFO(st.st_mode) && fchown(fd, uid, (gid_t)-1) < 0)
 			return fail(errno, "cannot give descriptor %d to process.user", fd);
 	}

@@ -36,6 +36,7 @@ struct setup {
 	int status; /* the child's own status file there */
 	int attr;   /* the child's own LSM attribute for the next exec; -1: no label */
 	int root;   /* the container's root mount */
+	int place;  /* where it is attached, where the child cannot go by itself; -1 */
 	int init;   /* sealed memfd of casemate-init */
 	int userns; /* one with the container's maps, for idmapped mounts; -1: not yet made */
 	struct ready_mount *mounts; /* one for each of spec->mounts */
@@ -60,7 +61,7 @@ int sync_send(int sock, enum sync_type type, int fd);
 /* Receives one message; an error record is adopted. Returns the type, or -1
  * with the error set; at EOF "ended before it was ready". fd may be NULL. */
 int sync_recv(int sock, int *fd);
-int sync_expect(int sock, enum sync_type type);
+int sync_expect(int sock, enum sync_type type, int *fd);
 void sync_send_error(int sock);
 /* What make gives, a descriptor, from a process of its own that is cloned with
  * flags: where only a process in other namespaces can make it. -1 with error. */
@@ -86,6 +87,9 @@ gid_t ids_host_group(const struct spec *s, uint32_t id);
  * Files and devices of the host that are on 0 to 2 keep their owner. */
 int ids_own_stdio(const struct spec *s, const struct spec_process *p);
 int root_prepare(struct setup *s);
+/* The folder of the rootfs in the mount namespace of the child, -1 where this
+ * process cannot look into it. */
+int root_place(struct setup *s);
 int mounts_prepare(struct setup *s);
 /* The file systems of foreign namespaces: while the runtime has joined them. */
 int mounts_prepare_joined(struct setup *s);

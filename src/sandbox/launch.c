@@ -189,7 +189,8 @@ static int set_up_child(struct setup *s)
 		if (file_write(s->proc, path, value) < 0)
 			return fail_in("process.oomScoreAdj");
 	}
-	return sync_send(l->sync, SYNC_GO, -1);
+	_fd_ int place = l->container_pidfd < 0 && has_user_namespace(spec) ? root_place(s) : -1;
+	return sync_send(l->sync, SYNC_GO, place);
 }
 
 static int runtime_hooks(struct launch *l)
@@ -335,6 +336,7 @@ static int begin(struct setup *s, struct launch *l)
 			    .process = l->process,
 			    .sync = -1,
 			    .root = -1,
+			    .place = -1,
 			    .init = -1,
 			    .userns = -1,
 			    .attr = -1,

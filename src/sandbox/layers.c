@@ -436,7 +436,7 @@ static int as_root_of_container(struct layers *y, int (*build)(struct layers *y)
 	struct error e = *error_last();
 	_fd_ int owned = fd;
 
-	if (become(0, 0) < 0)
+	if (become(0, 0) < 0 || ids_stay_private() < 0)
 		return -1;
 	return fd < 0 ? error_adopt(&e) : fd_take(&owned);
 }

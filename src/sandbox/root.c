@@ -4,6 +4,7 @@
  * hooks look for it there), and made the root by pivot_root.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "internal.h"
@@ -81,6 +82,20 @@ int root_prepare(struct setup *s)
 	return 0;
 }
 
+/* In a user namespace of its own the child may go only where everybody, or root as
+ * the owner, may: not through the home of the user whose bundle it is. */
+int root_place(struct setup *s)
+{
+	char link[32];
+
+	snprintf(link, sizeof(link), "%d/root", (int)s->l->pid);
+	/* path: the child's root is the host's yet; root_attach compares what is there */
+	_fd_ int top = openat(s->proc, link, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return top < 0 ? -1
+		       : openat(top, s->l->rootfs_path + 1,
+				O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 int root_attach(struct setup *s)
 {
 	struct mount_attr attr = {.propagation = MS_PRIVATE};
@@ -90,7 +105,9 @@ int root_attach(struct setup *s)
 	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof(attr)) < 0)
 		return fail(errno, "cannot make the mounts private");
 	/* path: the host's name of the rootfs, compared with what was checked */
-	_fd_ int dest = open(s->l->rootfs_path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_fd_ int dest = s->place >= 0 ? fd_take(&s->place)
+				      : open(s->l->rootfs_path,
+					     O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dest < 0 || fstat(dest, &got) < 0 || fstat(s->l->rootfs_fd, &want) < 0)
 		return fail(errno, "root.path: cannot open %s", s->l->rootfs_path);
 	if (got.st_dev != want.st_dev || got.st_ino != want.st_ino)

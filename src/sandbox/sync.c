@@ -53,9 +53,9 @@ int sync_recv(int sock, int *fd)
 	return m.type;
 }
 
-int sync_expect(int sock, enum sync_type type)
+int sync_expect(int sock, enum sync_type type, int *fd)
 {
-	int got = sync_recv(sock, NULL);
+	int got = sync_recv(sock, fd);
 
 	if (got < 0)
 		return -1;
