@@ -233,6 +233,25 @@ void ids_release(const struct container *c)
 	error_clear();
 }
 
+int ids_pool(const struct profile *p, struct id_pool *out)
+{
+	_arena_ struct arena *a = arena_new();
+	struct intervals used = {0};
+	_dir_ DIR *d = opendir(RANGES);
+	struct dirent *e;
+	uint64_t first;
+
+	*out = (struct id_pool){.ranges = p->ids.count / ID_RANGE};
+	if ((!d && errno != ENOENT) || host_ids(a, &used) < 0)
+		return d ? -1 : fail(errno, "cannot open %s", RANGES);
+	while (d && (e = readdir(d)))
+		out->taken += sscanf(e->d_name, "%" SCNu64, &first) == 1 && first >= p->ids.first &&
+			      first - p->ids.first < p->ids.count;
+	for (uint32_t i = 0; i < out->ranges; i++)
+		out->foreign += meets(&used, p->ids.first + (uint64_t)i * ID_RANGE);
+	return 0;
+}
+
 /* --- in a user namespace ----------------------------------------------- */
 
 /* There is nothing but the ids that are here. Where that is a single one it is the
