@@ -34,15 +34,19 @@ setup_file() {
 	tar -C "$D/rootfs" -c . | docker import --change 'ENV PATH=/bin' - probe >/dev/null
 }
 
+# stop_daemon PIDFILE
+stop_daemon() {
+	[ -s "$1" ] || return 0
+	pid=$(cat "$1")
+	kill "$pid" || return 0
+	for _ in $(seq 60); do kill -0 "$pid" 2>/dev/null || break; sleep 0.5; done
+	kill -9 "$pid" 2>/dev/null || true
+}
+
 teardown_file() {
 	[ -n "${D:-}" ] || return 0
 	docker ps -aq 2>/dev/null | xargs -r docker rm -f >/dev/null 2>&1
-	if [ -s "$D/pid" ]; then
-		pid=$(cat "$D/pid")
-		kill "$pid"
-		for _ in $(seq 60); do kill -0 "$pid" 2>/dev/null || break; sleep 0.5; done
-		kill -9 "$pid" 2>/dev/null || true
-	fi
+	stop_daemon "$D/pid"
 	grep -oE " ($D|$DATA)[^ ]*" /proc/self/mountinfo | sort -r | xargs -r umount -l
 	rm -rf "$D" "$DATA"
 }
@@ -254,4 +258,35 @@ refused() {
 	[ "$(docker run --rm --runtime=casemate --network "container:$N" probe cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" = 99 ]
 	[ "$(docker run --rm --runtime=casemate --network "container:$N" probe ls /sys/class/net | grep -c lo)" -ge 1 ]
 	[ "$(docker run --rm --runtime=casemate --network "container:$N" probe hostname)" = "$(docker exec "$N" hostname)" ]
+}
+
+@test "a daemon that maps users itself keeps its ids" {
+	# In a mount namespace where the accounts are copies with its user in them.
+	mkdir "$D/remap" "$DATA/remap"
+	chmod 711 "$DATA"
+	cat >"$D/remap/start" <<-'S'
+		cd "$1"
+		for f in passwd group subuid subgid; do
+			[ -e /etc/$f ] || exit 1
+			cat /etc/$f >$f
+		done
+		echo remapuser:x:7777:7777::/nonexistent:/bin/false >>passwd
+		echo remapuser:x:7777: >>group
+		echo remapuser:500000:65536 | tee -a subuid >>subgid
+		for f in passwd group subuid subgid; do mount --bind $f /etc/$f; done
+		exec dockerd --config-file ../daemon.json --data-root "$2" --exec-root "$1/exec" --pidfile "$1/pid" \
+			-H "unix://$1/s" --iptables=false --bridge=none --userns-remap=remapuser:remapuser
+	S
+	[ -e /etc/subuid ] && [ -e /etc/subgid ] || skip "no /etc/subuid on this host"
+	unshare -m bash "$D/remap/start" "$D/remap" "$DATA/remap" >"$D/remap/log" 2>&1 3>&- &
+	remapped() { docker -H "unix://$D/remap/s" "$@"; }
+	for _ in $(seq 120); do remapped version >/dev/null 2>&1 && break; sleep 0.5; done
+	tail -3 "$D/remap/log"
+	tar -C "$D/rootfs" -c . | remapped import --change 'ENV PATH=/bin' - probe >/dev/null
+	run remapped run --rm --runtime=casemate --network none probe sh -c 'id -u; read -r a b c </proc/self/uid_map; echo $b; stat -c %u /bin'
+	echo "$output"
+	second=$(remapped run --rm --runtime=baseline --network none probe sh -c 'id -u; touch /x && stat -c %u /x' | tr '\n' ' ')
+	stop_daemon "$D/remap/pid"
+	[ "$output" = $'65532\n500000\n0' ]
+	[ "$second" = "0 0 " ]
 }

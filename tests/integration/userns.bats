@@ -240,13 +240,21 @@ sees_layers() {
 	sees_layers
 	umount "$V/merged"
 	mount -t overlay -o "lowerdir=$V/one:$V/two,upperdir=$V/upper,workdir=$V/work,metacopy=on,redirect_dir=on" overlay "$V/merged" || skip "no metacopy on this host"
+	rm -r "$V/merged/etc" && mkdir "$V/merged/etc"
 	chmod 640 "$V/merged/file"
 	mkdir "$V/merged/own/sub" && mv "$V/merged/own" "$V/merged/renamed"
 	mkdir "$V/merged/own"
 	chown 65532:65532 "$V/merged/own"
-	in_container 'stat -c %a:%u /file; ls /renamed; mount | head -1'
-	[[ "$output" == $'640:5\nsub\n'* ]]
+	in_container 'stat -c %a:%u /file; ls /renamed; ls /etc; mount | head -1'
+	[[ "$output" == $'640:5\nsub\noverlay on / '* ]]
 	[[ "$output" == *metacopy=on* ]]
+	umount "$V/merged"
+	# Marks of a layer under names that an ordinary user may give.
+	rm -rf "$V/upper" "$V/work" && mkdir "$V/upper" "$V/work"
+	mount -t overlay -o "userxattr,lowerdir=$V/one:$V/two,upperdir=$V/upper,workdir=$V/work" overlay "$V/merged"
+	rm -r "$V/merged/etc" "$V/merged/file" && mkdir "$V/merged/etc"
+	in_container 'ls /etc /file; mount | head -1'
+	[[ "$output" == *"/file: No such file"*$'\n/etc:\n'*userxattr* ]]
 	umount "$V/merged"
 	mount -t overlay -o "lowerdir=$V/one:$V/two::$V/n1,upperdir=$V/upper,workdir=$V/work,metacopy=on,redirect_dir=on" overlay "$V/merged" || return 0
 	in_container true
