@@ -58,7 +58,7 @@ static void undo(struct container *c, struct plan *p, struct launch *l)
 	struct error e = *error_last();
 
 	sandbox_abort(l);
-	if (c->dir_fd >= 0 && container_destroy(c, &p->spec) < 0)
+	if (c->dir_fd >= 0 && (container_relock(c) < 0 || container_destroy(c, &p->spec) < 0))
 		log_warn("cleaning up after a failure: %s%s", error_last()->context,
 			 error_last()->message);
 	error_adopt(&e);
@@ -172,7 +172,7 @@ static int prepare(const struct options *o, const struct create_options *co, con
 	l->rootfs_fd = p->rootfs_fd;
 	l->hooks = run_hooks;
 	l->hooks_ctx = &x->hooks;
-	if (sandbox_launch(l) < 0 || note_process(&x->c, l) < 0 ||
+	if (sandbox_launch(l) < 0 || ids_confirm(&x->c) < 0 || note_process(&x->c, l) < 0 ||
 	    (wait_for_start && sandbox_leave(l) < 0))
 		return -1;
 	facts_release(&p->spec);
@@ -219,6 +219,11 @@ static int finish_run(struct creation *x, bool keep)
 {
 	if (x->c.has_cgroup && cgroup_kill(&x->c.cgroup, SIGKILL) < 0)
 		return -1;
+	/* Deleted while it ran, and perhaps made again: that one is another's. */
+	if (container_relock(&x->c) < 0) {
+		close(fd_take(&x->c.dir_fd));
+		return container_is_missing() ? (error_clear(), 0) : -1;
+	}
 	return keep ? 0 : container_destroy(&x->c, &x->p.spec);
 }
 

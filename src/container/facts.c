@@ -122,7 +122,9 @@ static int gather_root(struct spec *s, const char *bundle, const struct mountinf
 	if (fstat(fd, &s->root_st) < 0)
 		return fail(errno, "root.path: %s", real);
 	strv_add(s->arena, &s->own_paths, real);
-	if (at && s->root_is_mount && strcmp(at->type, "overlay") == 0)
+	/* A folder of an overlay that is bound somewhere is not what its layers make. */
+	if (at && s->root_is_mount && strcmp(at->type, "overlay") == 0 &&
+	    strcmp(at->root, "/") == 0)
 		s->root_overlay = at->super;
 	for (size_t i = 0; i < mounts->n; i++)
 		if (&mounts->v[i] != at && strcmp(mounts->v[i].point, real) != 0 &&

@@ -39,6 +39,9 @@ int preserved(const struct options *o, struct plan *p, unsigned asked, unsigned 
 int private_dir_open(const char *what, const char *path, bool make);
 /* Takes the lock on an open folder, waiting a bounded time. -1 with error. */
 int lock_bounded(int fd, const char *what);
+/* Takes the container's lock, and makes sure that its folder still has its name: a
+ * delete may have removed it meanwhile (container_is_missing). -1 with error. */
+int container_relock(struct container *c);
 /* Does the error record say that there is no such container? */
 bool container_is_missing(void);
 
@@ -54,6 +57,8 @@ void mcs_label(struct spec *s, const char *mcs);
  * /etc/subuid or /etc/subgid; in a user namespace the ids that are there. Into
  * the state (c) and the spec. -1 with error. */
 int ids_reserve(struct container *c, const struct profile *p, struct spec *s);
+/* Is it still c's, now that a process has it? -1 with error. */
+int ids_confirm(const struct container *c);
 /* Lets the range go. One that is not c's by the registry stays. */
 void ids_release(const struct container *c);
 /* The spec gets the ids that the state has, whatever the profile says by now. */

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -31,7 +32,8 @@ struct intervals {
 };
 
 /* Lines of fields with a ':' between: id is the field of an id, count of how many
- * (-1: one). What is no number is passed over, as its readers do. */
+ * (-1: one), as their readers take them: also octal and hexadecimal. A line where
+ * there is no number means nobody; a range without an end has none. */
 static int add_ids(struct arena *a, const char *path, int id, int count, struct intervals *out)
 {
 	char *text = file_read(a, AT_FDCWD, path, 64 << 20, NULL), *save;
@@ -41,19 +43,24 @@ static int add_ids(struct arena *a, const char *path, int id, int count, struct 
 	if (!text)
 		return fail_in("the ids in use");
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		uint64_t value[2] = {0, 1};
+		uint64_t first = 0, n = 1;
 		bool known = false;
 		int i = 0;
 
 		for (char *f = line; f; f = strchr(f, ':'), i++) {
+			char *end;
+
 			f += *f == ':' && i > 0;
-			if (i == id)
-				known = sscanf(f, "%" SCNu64, &value[0]) == 1;
+			if (i == id) {
+				first = strtoull(f, &end, 0);
+				known = end != f;
+			}
 			if (i == count)
-				known = known && sscanf(f, "%" SCNu64, &value[1]) == 1;
+				n = strtoull(f, &end, 0);
 		}
-		if (known && value[1] > 0)
-			*vec_add(a, out) = (struct interval){value[0], value[0] + (value[1] - 1)};
+		if (known && n > 0)
+			*vec_add(a, out) = (struct interval){
+				first, n - 1 > UINT64_MAX - first ? UINT64_MAX : first + (n - 1)};
 	}
 	return 0;
 }
@@ -81,6 +88,8 @@ static bool meets(const struct intervals *in, uint64_t first)
 }
 
 /* --- the registry ------------------------------------------------------ */
+
+static const char registry[] = "the registry of host ids";
 
 static const char *name_of(struct arena *a, uint32_t first)
 {
@@ -194,9 +203,9 @@ static int take_range(struct container *c, const struct profile *p)
 	uint32_t start, ranges = p->ids.count / ID_RANGE, met = 0;
 	/* Held while a range is looked for: two that find the same one stale must not
 	 * free it one after the other. */
-	_fd_ int dir = private_dir_open("the registry of host ids", RANGES, true);
+	_fd_ int dir = private_dir_open(registry, RANGES, true);
 
-	if (dir < 0 || lock_bounded(dir, "the registry of host ids") < 0 || host_ids(a, &used) < 0)
+	if (dir < 0 || lock_bounded(dir, registry) < 0 || host_ids(a, &used) < 0)
 		return -1;
 	if (getrandom(&start, sizeof(start), 0) != (ssize_t)sizeof(start))
 		return fail(errno, "getrandom");
@@ -217,6 +226,21 @@ static int take_range(struct container *c, const struct profile *p)
 			       "user.namespace.pool",
 			       met)
 		   : fail_hint("delete containers, or enlarge the profile's user.namespace.pool");
+}
+
+/* A runtime that cannot see this state root may have taken the range for one that
+ * was left, as long as no process had it. */
+int ids_confirm(const struct container *c)
+{
+	if (!c->has_range)
+		return 0;
+	_fd_ int dir = private_dir_open(registry, RANGES, false);
+	const char *place = place_of(c);
+	if (dir < 0 || !place || lock_bounded(dir, registry) < 0)
+		return -1;
+	return strcmp(owner_of(c->arena, dir, c->uid_maps.v[0].host), place) == 0
+		       ? 0
+		       : fail(EAGAIN, "user namespace: the range of ids is another's by now");
 }
 
 void ids_release(const struct container *c)

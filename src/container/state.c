@@ -93,9 +93,7 @@ bool container_is_missing(void)
 	return strcmp(error_last()->message, missing) == 0;
 }
 
-/* Takes the lock, and makes sure that the folder still has its name: a delete
- * may have removed it while we waited. */
-static int lock(struct container *c)
+int container_relock(struct container *c)
 {
 	struct stat held, named;
 
@@ -167,7 +165,7 @@ int container_reserve(struct container *c, struct arena *a, const char *root, co
 	c->created = arena_strdup(a, text);
 	c->bundle = c->rootfs = c->profile = "";
 	c->oci_version = SPEC_VERSION_MAX;
-	if (c->dir_fd < 0 || lock(c) < 0 || container_save(c) < 0) {
+	if (c->dir_fd < 0 || container_relock(c) < 0 || container_save(c) < 0) {
 		struct error e = *error_last();
 
 		container_remove(c);
@@ -292,7 +290,7 @@ int container_open(struct container *c, struct arena *a, const char *root, const
 	if (mode == LOCK_NONE)
 		return 0;
 	/* What was read before the lock was ours may be old. */
-	return lock(c) < 0 ? -1 : read_state(c);
+	return container_relock(c) < 0 ? -1 : read_state(c);
 }
 
 int container_remove(struct container *c)

@@ -60,13 +60,23 @@ void rule_namespaces(struct judge *j, struct spec *s)
 			      cgroup->path, "remove the path");
 }
 
-static void judge_maps(struct judge *j, const char *place, const struct id_maps *maps)
+static void judge_maps(struct judge *j, const char *key, const struct id_maps *maps)
 {
-	for (size_t i = 0; i < maps->n; i++)
-		if (maps->v[i].host == 0)
-			found_request(j, arena_printf(j->a, "%s[%zu]", place, i),
-				      "the host's root is mapped into the container", "hostID 0",
-				      "map a range that is no user's on the host");
+	for (size_t i = 0; i < maps->n; i++) {
+		const struct id_map *m = &maps->v[i];
+		const char *place = arena_printf(j->a, "linux.%s[%zu]", key, i);
+
+		if (m->host == 0)
+			found_request(j, place, "the host's root is mapped into the container",
+				      "hostID 0", "map a range that is no user's on the host");
+		/* Whoever chooses these could have those of a container that runs. */
+		if ((uint64_t)m->host + m->size > j->p->ids.first &&
+		    m->host < (uint64_t)j->p->ids.first + j->p->ids.count)
+			found_request(j, place, "these are ids that containers get for themselves",
+				      arena_printf(j->a, "hostID %u", m->host),
+				      "leave the mappings out, or map ids that are not in the "
+				      "profile's user.namespace.pool");
+	}
 }
 
 static bool same_maps(const struct id_maps *a, const struct id_maps *b)
@@ -114,8 +124,8 @@ void rule_user_namespace(struct judge *j, struct spec *s)
 	if (ns && ns->is_host)
 		found_request(j, "linux.namespaces", "the host's user namespace would be joined",
 			      ns->path, "remove the path and give mappings");
-	judge_maps(j, "linux.uidMappings", &s->uid_maps);
-	judge_maps(j, "linux.gidMappings", &s->gid_maps);
+	judge_maps(j, "uidMappings", &s->uid_maps);
+	judge_maps(j, "gidMappings", &s->gid_maps);
 	for (size_t i = 0; i < s->mounts.n; i++) {
 		const struct spec_mount *m = &s->mounts.v[i];
 
@@ -258,7 +268,7 @@ static bool sysctl_allowed(const struct profile *p, const char *key)
 static void clamp_ping(struct judge *j, struct spec *s, struct kv *kv)
 {
 	uint32_t highest = 0;
-	unsigned from, to;
+	unsigned long long from, to;
 
 	for (size_t i = 0; i < s->gid_maps.n; i++) {
 		const struct id_map *m = &s->gid_maps.v[i];
@@ -267,9 +277,9 @@ static void clamp_ping(struct judge *j, struct spec *s, struct kv *kv)
 		highest = last > highest ? last : highest;
 	}
 	if (s->gid_maps.n == 0 || strcmp(kv->key, "net.ipv4.ping_group_range") != 0 ||
-	    sscanf(kv->value, "%u %u", &from, &to) != 2 || to <= highest)
+	    sscanf(kv->value, "%llu %llu", &from, &to) != 2 || to <= highest)
 		return;
-	const char *value = arena_printf(j->a, "%u %u", from, highest);
+	const char *value = arena_printf(j->a, "%llu %u", from, highest);
 	if (found_default(j, "linux.sysctl[net.ipv4.ping_group_range]",
 			  "the range has groups that are not mapped", kv->value, value))
 		kv->value = value;

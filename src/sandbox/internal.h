@@ -31,14 +31,15 @@ struct setup {
 	struct launch *l;
 	const struct spec *spec;
 	const struct spec_process *process;
-	int sync;   /* this side's end of the socketpair */
-	int proc;   /* the host's /proc, opened before the container was entered */
-	int status; /* the child's own status file there */
-	int attr;   /* the child's own LSM attribute for the next exec; -1: no label */
-	int root;   /* the container's root mount */
-	int place;  /* where it is attached, where the child cannot go by itself; -1 */
-	int init;   /* sealed memfd of casemate-init */
-	int userns; /* one with the container's maps, for idmapped mounts; -1: not yet made */
+	int sync;	/* this side's end of the socketpair */
+	int proc;	/* the host's /proc, opened before the container was entered */
+	int status;	/* the child's own status file there */
+	int attr;	/* the child's own LSM attribute for the next exec; -1: no label */
+	int root;	/* the container's root mount */
+	int place;	/* where it is attached, where the child cannot go by itself; -1 */
+	bool seal_root; /* it is read-only, whatever root.readonly says */
+	int init;	/* sealed memfd of casemate-init */
+	int userns;	/* one with the container's maps, for idmapped mounts; -1: not yet made */
 	struct ready_mount *mounts; /* one for each of spec->mounts */
 	bool *sysctl_denied;	    /* one for each of spec->sysctl */
 	int *devices;		    /* user namespace: trees of host devices, defaults first */
@@ -140,6 +141,9 @@ int verify(struct setup *s, const struct spec_caps *caps);
 
 /* --- mount helpers */
 int mount_attach(int tree, int dest);
+/* Is this the errno of a file system, or of a mount, that cannot be idmapped? 0:
+ * where the reason is known. */
+bool is_unmappable(int errnum);
 /* Maps the ids of a detached mount as userns does. -1 with errno. */
 int mount_idmap(int fd, bool recursive, int userns);
 int mount_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation);

@@ -6,8 +6,10 @@
  * mount points that are made before it is sealed; else it is the engine's, so that
  * what the container writes is where the engine looks for it.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
@@ -34,12 +36,13 @@ struct layers {
 	} lower; /* the topmost first */
 	struct layer upper, work;
 	bool has_upper;
-	bool writable;	    /* the upper layer is the engine's */
-	struct strv kept;   /* options of the engine's that the new overlay gets, too */
-	const char *common; /* the folder that all layers are in */
-	int tree;	    /* that folder, idmapped */
-	int memory;	    /* tmpfs with the upper layer of a read-only root */
-	struct strv texts;  /* the lower layers as they are written in the options */
+	bool writable;	     /* the upper layer is the engine's */
+	unsigned long flags; /* ST_x of the engine's mount */
+	struct strv kept;    /* options of the engine's that the new overlay gets, too */
+	const char *common;  /* the folder that all layers are in */
+	int tree;	     /* that folder, idmapped */
+	int memory;	     /* tmpfs with the upper layer of a read-only root */
+	struct strv texts;   /* the lower layers as they are written in the options */
 	const char *upper_text, *work_text;
 };
 
@@ -54,7 +57,7 @@ static char *next_option(char **rest)
 	if (!start || !*start)
 		return NULL;
 	for (; *p && (quoted || *p != ','); p++)
-		quoted = quoted != (*p == '"');
+		quoted = *p == '"' ? !quoted && p > start && p[-1] == '=' : quoted;
 	*rest = *p ? p + 1 : p;
 	*p = '\0';
 	return start;
@@ -208,7 +211,7 @@ static int open_layer(struct layers *y, const char *base, const char *text, stru
 	*out = (struct layer){.fd = -1};
 	out->there = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (out->there < 0)
-		return fail(errno, "cannot open the layer %s", path);
+		return fail(0, "cannot open the layer %s: %s", path, strerror(errno));
 	snprintf(link, sizeof(link), "self/fd/%d", out->there);
 	ssize_t n = readlinkat(y->s->proc, link, real, sizeof(real) - 1); /* path: own descriptor */
 	if (n < 0)
@@ -310,7 +313,8 @@ static int map_common(struct layers *y)
 	if (there < 0)
 		return fail(errno, "cannot open %s", y->common);
 	y->tree = map_tree(y, there);
-	return y->tree < 0 ? fail_in("%s", y->common) : 0;
+	/* Another file system than that of the layers, perhaps. */
+	return y->tree < 0 && !is_unmappable(error_last()->errnum) ? fail_in("%s", y->common) : 0;
 }
 
 /* The engine's own overlay is at work in its folder: another one beside it. */
@@ -401,8 +405,8 @@ static int become(uid_t uid, gid_t gid)
 	setfsuid(uid);
 	/* They tell what was, also where they failed. */
 	if (setfsuid((uid_t)-1) != (int)uid || setfsgid((gid_t)-1) != (int)gid)
-		return fail(EPERM, "cannot act as the container's root");
-	return caps_raise();
+		return fail(ECANCELED, "cannot act as who is asked");
+	return caps_raise() < 0 ? fail(ECANCELED, "cannot keep the capabilities") : 0;
 }
 
 static int by_descriptor(struct layers *y)
@@ -476,18 +480,20 @@ static int name_lower(struct layers *y, const char **list)
 
 static int by_name(struct layers *y)
 {
-	const char *list = "", *upper = "memory/upper", *work = "memory/work", *options = "";
+	const char *list = "", *options = "";
+	const char *upper = y->writable ? through_common(y, &y->upper) : "memory/upper";
+	const char *work = y->writable ? through_common(y, &y->work) : "memory/work";
 
+	/* path: links in the new tmpfs, the working directory: in an option a name would
+	 * be read for what is in it */
 	if (name_lower(y, &list) < 0)
 		return -1;
-	if (y->writable) {
-		upper = through_common(y, &y->upper);
-		work = through_common(y, &y->work);
-	}
+	if (symlinkat(upper, AT_FDCWD, "upper") < 0 || symlinkat(work, AT_FDCWD, "work") < 0)
+		return fail(errno, "cannot name a layer");
 	for (size_t i = 0; i < y->kept.n; i++)
 		options = arena_printf(y->a, "%s,%s", options, y->kept.v[i]);
-	options = arena_printf(y->a, "lowerdir=%s,upperdir=%s,workdir=%s,index=off%s", list, upper,
-			       work, options);
+	options = arena_printf(y->a, "lowerdir=%s,upperdir=upper,workdir=work,index=off%s", list,
+			       options);
 	/* old mount call: a value of fsconfig is 255 bytes at most. path: a new one */
 	if (mkdirat(AT_FDCWD, "merged", 0700) < 0 ||
 	    mount("overlay", "merged", "overlay", 0, options) < 0)
@@ -523,6 +529,61 @@ static int by_path(void *layers)
 	return as_root_of_container(y, by_name);
 }
 
+static int by_name_of(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The names in a folder, in order. */
+static int read_names(struct arena *a, int fd, struct strv *out)
+{
+	/* path: the folder itself */
+	int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_dir_ DIR *d = again < 0 ? NULL : fdopendir(again);
+	struct dirent *e;
+
+	if (!d)
+		return fail(errno, "cannot read its root");
+	while ((e = readdir(d)))
+		strv_add(a, out, e->d_name);
+	qsort(out->v, out->n, sizeof(*out->v), by_name_of);
+	return 0;
+}
+
+/* The layers were found again by their names, behind which there may be something
+ * else by now. */
+static int check_root(struct layers *y, int fd)
+{
+	struct strv want = {0}, got = {0};
+
+	if (read_names(y->a, y->s->l->rootfs_fd, &want) < 0 || read_names(y->a, fd, &got) < 0)
+		return -1;
+	for (size_t i = 0; i < want.n || i < got.n; i++)
+		if (i >= want.n || i >= got.n || strcmp(want.v[i], got.v[i]) != 0)
+			return fail(0, "its layers are not what its options say: %s",
+				    i < want.n ? want.v[i] : got.v[i]);
+	return 0;
+}
+
+/* What the engine's mount forbids, the new one does. */
+static int forbid(struct layers *y, int fd)
+{
+	static const struct {
+		unsigned long flag;
+		uint64_t attr;
+	} flags[] = {{ST_NOSUID, MOUNT_ATTR_NOSUID},
+		     {ST_NODEV, MOUNT_ATTR_NODEV},
+		     {ST_NOEXEC, MOUNT_ATTR_NOEXEC},
+		     {ST_NOATIME, MOUNT_ATTR_NOATIME}};
+	uint64_t set = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		set |= y->flags & flags[i].flag ? flags[i].attr : 0;
+	if (mount_attr(fd, false, set, set & MOUNT_ATTR_NOATIME ? MOUNT_ATTR__ATIME : 0, 0) < 0)
+		return fail(errno, "cannot set the flags of the engine's mount");
+	return 0;
+}
+
 static int make_overlay(struct layers *y)
 {
 	struct statfs fs;
@@ -535,7 +596,7 @@ static int make_overlay(struct layers *y)
 	/* Where it cannot work with its folders it says so in the log alone. */
 	if (fstatfs(fd, &fs) < 0 || fs.f_flags & ST_RDONLY)
 		return fail(EROFS, "the new overlay cannot be written");
-	return fd_take(&fd);
+	return check_root(y, fd) < 0 || forbid(y, fd) < 0 ? -1 : fd_take(&fd);
 }
 
 static void close_layers(struct layers *y)
@@ -557,10 +618,15 @@ int layers_map(struct setup *s)
 	static const struct layer none = {.there = -1, .fd = -1};
 	struct layers y = {
 		.s = s, .a = s->spec->arena, .upper = none, .work = none, .tree = -1, .memory = -1};
+	struct statfs fs;
 	int fd = -1;
 
+	if (fstatfs(s->l->rootfs_fd, &fs) < 0)
+		return fail(errno, "%s", s->l->rootfs_path);
+	y.flags = (unsigned long)fs.f_flags;
 	if (read_options(&y, s->spec->root_overlay) == 0 && open_layers(&y) == 0) {
-		y.writable = y.has_upper && !s->spec->root_readonly;
+		y.writable = y.has_upper && !s->spec->root_readonly && !(y.flags & ST_RDONLY);
+		s->seal_root = !y.writable;
 		fd = map_layers(&y) < 0 ? -1 : make_overlay(&y);
 	}
 	close_layers(&y);

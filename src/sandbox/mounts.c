@@ -73,8 +73,8 @@ static int map_volume(struct setup *s, const struct spec_mount *m, int fd)
 
 	if (userns < 0)
 		return -1;
-	if (mount_idmap(fd, m->opt.recursive, userns) == 0 || is_for_all(&m->src.st) ||
-	    s->spec->unmappable_as_is)
+	if (mount_idmap(fd, m->opt.recursive, userns) == 0 ||
+	    (is_unmappable(errno) && (is_for_all(&m->src.st) || s->spec->unmappable_as_is)))
 		return 0;
 	fail(errno,
 	     "the ids of %s cannot be mapped: its file system has no idmapped mounts, or it "
@@ -360,7 +360,8 @@ int mounts_seal(struct setup *s)
 		if (r->late_ro && mount_attr(r->attached, false, MOUNT_ATTR_RDONLY, 0, 0) < 0)
 			return fail_in("%s", s->spec->mounts.v[i].place);
 	}
-	if (s->spec->root_readonly && mount_attr(s->root, false, MOUNT_ATTR_RDONLY, 0, 0) < 0)
+	if ((s->spec->root_readonly || s->seal_root) &&
+	    mount_attr(s->root, false, MOUNT_ATTR_RDONLY, 0, 0) < 0)
 		return fail(errno, "root.readonly: cannot make the rootfs read-only");
 	return 0;
 }

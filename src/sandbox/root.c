@@ -19,6 +19,11 @@ int mount_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t pr
 			     sizeof(attr));
 }
 
+bool is_unmappable(int errnum)
+{
+	return errnum == EINVAL || errnum == EPERM || errnum == EOPNOTSUPP || errnum == 0;
+}
+
 int mount_idmap(int fd, bool recursive, int userns)
 {
 	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (unsigned)userns};
@@ -43,6 +48,8 @@ static int map_root(struct setup *s)
 		return 0;
 	fail(errno, "the ids of %s cannot be mapped: its file system has no idmapped mounts",
 	     s->l->rootfs_path);
+	if (!is_unmappable(error_last()->errnum))
+		return -1;
 	if (s->spec->root_overlay && s->spec->root_has_mounts)
 		return fail(0, "%s is an overlay with mounts in it", s->l->rootfs_path);
 	int overlay = s->spec->root_overlay ? layers_map(s) : -1;
@@ -66,7 +73,7 @@ int root_prepare(struct setup *s)
 	if (s->root < 0)
 		return fail(errno, "root.path: cannot clone the mount of %s", s->l->rootfs_path);
 	if (spec->idmap && map_root(s) < 0) {
-		if (!spec->unmappable_as_is) {
+		if (!spec->unmappable_as_is || !is_unmappable(error_last()->errnum)) {
 			fail_hint("put it on another file system, or set the profile's "
 				  "user.namespace.unmappable to as-is: files would belong to "
 				  "nobody");

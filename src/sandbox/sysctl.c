@@ -83,13 +83,13 @@ int sysctl_check(const struct spec *s)
 /* Group ids are those of who writes them. */
 static const char *group_range(struct setup *s, const struct kv *kv)
 {
-	unsigned from, to;
+	unsigned long long from, to;
 
 	if (strcmp(key_with(s->spec->arena, kv->key, '.'), "net.ipv4.ping_group_range") != 0 ||
-	    sscanf(kv->value, "%u %u", &from, &to) != 2 || from > to)
+	    sscanf(kv->value, "%llu %llu", &from, &to) != 2 || from > to || to > UINT32_MAX)
 		return kv->value;
-	return arena_printf(s->spec->arena, "%u %u", ids_host_group(s->spec, from),
-			    ids_host_group(s->spec, to));
+	return arena_printf(s->spec->arena, "%u %u", ids_host_group(s->spec, (uint32_t)from),
+			    ids_host_group(s->spec, (uint32_t)to));
 }
 
 static int write_key(struct setup *s, const struct kv *kv, const char *value)

@@ -106,6 +106,64 @@ teardown() {
 	[ "$output" = again ]
 }
 
+@test "ids: a run whose container was deleted leaves the next one of that name alone" {
+	pool 1073741824 65536
+	sh_args 'sleep 1000'
+	# As a stop at the terminal does.
+	cm run --bundle "$T/bundle" "$ID" >/dev/null 2>&1 </dev/null 3>&- &
+	old=$!
+	for _ in $(seq 100); do [ "$(status_of "$ID" 2>/dev/null)" = running ] && break; sleep 0.1; done
+	runtime=$(pgrep -f -- "run --bundle $T/bundle $ID" | head -1)
+	kill -STOP "$runtime"
+	cm delete --force "$ID"
+	background
+	kill -CONT "$runtime"
+	wait $old || true
+	[ "$(status_of "$ID")" = running ]
+	[ -L /run/casemate-ids/1073741824 ]
+}
+
+@test "ids: mappings of a config may not be those of other containers" {
+	background
+	first=$(range_of "$ID")
+	edit --argjson f "$((first + 65535))" '.linux.cgroupsPath += "-two" | .linux.namespaces += [{type: "user"}] |
+		.linux.uidMappings = [{containerID: 0, hostID: $f, size: 10}] | .linux.gidMappings = [{containerID: 0, hostID: 300000, size: 65536}]'
+	run cm run --bundle "$T/bundle" "$ID-2"
+	[ "$status" = 1 ]
+	[[ "$output" == *"linux.uidMappings[0]: refused by rule user.namespace"*"ids that containers get for themselves"* ]]
+	[[ "$output" != *gidMappings* ]]
+}
+
+@test "ids: what a user may map is nobody else's, however it is written" {
+	sh_args true
+	for line in u:0x40000000:65536 u:1073741824:0x10 u:1073741830:1 u:0:18446744073709551615; do
+		echo "$line" >"$T/subuid"
+		pool 1073741824 65536
+		run unshare -m sh -c 'mount --bind "$1" /etc/subuid && shift && exec "$@"' sh "$T/subuid" \
+			"$CASEMATE" --root "$T/state" --profile "$PROFILE" run --bundle "$T/bundle" "$ID"
+		echo "$line: $output"
+		[ "$status" = 1 ]
+		[[ "$output" == *"1 of them have ids of"* ]]
+	done
+}
+
+@test "ids: a range that another took before a process had it" {
+	need strace
+	pool 1073741824 65536
+	sh_args 'sleep 1000'
+	strace -f -o /dev/null -e trace=clone3 -e inject=clone3:delay_enter=2000000:when=2 \
+		"$CASEMATE" --root "$T/state" --profile "$PROFILE" create --bundle "$T/bundle" "$ID" >"$T/log" 2>&1 3>&- &
+	for _ in $(seq 100); do [ -L /run/casemate-ids/1073741824 ] && break; sleep 0.1; done
+	# Who sees another state root thinks that it was left.
+	ln -sfn /nowhere/other /run/casemate-ids/1073741824
+	wait $! && status=0 || status=1
+	rm -f /run/casemate-ids/1073741824
+	cat "$T/log"
+	[ "$status" = 1 ]
+	grep -q "another's by now" "$T/log"
+	[ -z "$(cm list -q)" ]
+}
+
 @test "volumes: uid 1000 inside is uid 1000 on the disk" {
 	volume
 	mkdir -p "$V/v/sub"
@@ -211,6 +269,55 @@ sees_layers() {
 	[ "$(cat "$V/upper/second")" = second ]
 }
 
+@test "an overlay: what the engine's mount forbids stays so" {
+	engine_overlay
+	PROFILE=$SHARED/profiles/baseline.json
+	edit '.root.readonly = false | .process.user = {uid: 0, gid: 0}'
+	mount -t overlay -o "nosuid,nodev,noatime,lowerdir=$V/one:$V/two,upperdir=$V/upper,workdir=$V/work" overlay "$V/merged" || skip "no overlay on this host"
+	in_container 'grep " / / " /proc/self/mountinfo; echo new >/new'
+	[[ "$output" == *" rw,nosuid,nodev,noatime "* ]]
+	[ -e "$V/upper/new" ]
+	mount -o remount,bind,ro "$V/merged"
+	in_container 'echo more >/more; mkdir /etc/more'
+	[[ "$output" == *"/more: Read-only file system"*"/etc/more': Read-only file system" ]]
+	umount "$V/merged"
+	mount -t overlay -o "ro,lowerdir=$V/one:$V/two,upperdir=$V/upper,workdir=$V/work" overlay "$V/merged"
+	in_container 'echo more >/more'
+	[[ "$output" == *"Read-only file system" ]]
+	umount "$V/merged"
+	mount -t overlay -o "lowerdir=$V/one:$V/two" overlay "$V/merged"
+	in_container 'echo more >/more'
+	[[ "$output" == *"Read-only file system" ]]
+	[ ! -e "$V/upper/more" ]
+	# Something else in the place of a layer.
+	mkdir "$V/x"
+	mount --bind "$V/x" "$V/two"
+	in_container true
+	[ "$status" = 1 ]
+	[[ "$output" == *"its layers are not what its options say"* ]]
+}
+
+@test "an overlay: a folder of one that is bound is not the whole" {
+	engine_overlay
+	mount -t overlay -o "lowerdir=$V/one:$V/two,upperdir=$V/upper,workdir=$V/work" overlay "$V/merged" || skip "no overlay on this host"
+	mkdir -p "$V/merged/inner"
+	cp -a "$T/bundle/rootfs/." "$V/merged/inner/"
+	mount --bind "$V/merged/inner" "$V/merged/inner"
+	edit --arg r "$V/merged/inner" '.root.path = $r'
+	in_container 'ls /'
+	[ "$status" = 1 ]
+	[[ "$output" == *"cannot be mapped"* ]]
+	as_is "$SHARED/profiles/restricted.json"
+	in_container 'ls /; stat -c %u /bin'
+	[[ "$output" != *inner* ]]
+	[[ "$output" == *65534 ]]
+	# Only what cannot be mapped is taken as it is.
+	need strace
+	run strace -f -o /dev/null -e trace=clone3 -e inject=clone3:error=EAGAIN:when=1 \
+		"$CASEMATE" --root "$T/state" --profile "$PROFILE" run --bundle "$T/bundle" "$ID"
+	[ "$status" = 1 ]
+}
+
 @test "an overlay: many layers, relative ones, odd names, options" {
 	engine_overlay
 	# 120 layers, relative to a folder that the mount does not tell.
@@ -230,6 +337,12 @@ sees_layers() {
 	odd="$V/o\\:d\\\\d\\, x"
 	mount -t overlay -o "lowerdir=$odd/one:$odd/two,upperdir=$odd/up,workdir=$odd/wo" overlay "$V/merged" || skip "no such names in options on this host"
 	sees_layers
+	PROFILE=$SHARED/profiles/baseline.json
+	edit '.root.readonly = false | .process.user = {uid: 0, gid: 0}'
+	in_container 'echo new >/new'
+	[ "$(cat "$V/o:d\\d, x/up/new")" = new ]
+	PROFILE=$SHARED/profiles/restricted.json
+	edit '.process.user = {uid: 65532, gid: 65532}'
 	umount "$V/merged"
 	# No upper layer: an engine's read-only view.
 	mount -t overlay -o "lowerdir=$V/one:$V/two" overlay "$V/merged"
