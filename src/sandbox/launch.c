@@ -12,6 +12,8 @@
 #include <sys/xattr.h>
 #include <termios.h>
 
+#include "casemate/log.h"
+#include "casemate/owner.h"
 #include "internal.h"
 
 struct clone_args_v2 {
@@ -146,7 +148,13 @@ static pid_t clone_child(struct setup *s, unsigned long long flags)
 			child_exec(s);
 		child_container(s);
 	}
-	return pid < 0 ? (pid_t)fail(errno, "clone3: cannot make the container's namespaces") : pid;
+	if (pid >= 0)
+		return pid;
+	fail(errno, "clone3: cannot make the container's namespaces");
+	return error_last()->errnum == EACCES && cgroup >= 0
+		       ? fail_hint("the cgroup may be entered only from below one of the user's own: "
+				   "run it in one, or use --systemd-cgroup")
+		       : -1;
 }
 
 /* config-linux.md, Cgroup ownership: only where the container has a cgroup
@@ -186,8 +194,15 @@ static int set_up_child(struct setup *s)
 
 		snprintf(path, sizeof(path), "%d/oom_score_adj", (int)l->pid);
 		snprintf(value, sizeof(value), "%d", s->process->oom_score_adj);
-		if (file_write(s->proc, path, value) < 0)
-			return fail_in("process.oomScoreAdj");
+		if (file_write(s->proc, path, value) < 0) {
+			/* Below what he has himself is the host's to give; a default of
+			 * engines, which runc passes over, too. */
+			if (error_last()->errnum != EACCES || !in_user_namespace())
+				return fail_in("process.oomScoreAdj");
+			log_warn("process.oomScoreAdj: %s is below the user's own, which stays",
+				 value);
+			error_clear();
+		}
 	}
 	return sync_send(l->sync, SYNC_GO, -1);
 }
