@@ -63,8 +63,12 @@ static int make_dirs(struct arena *a, struct cgroup_hierarchy *h)
 			continue;
 		} else if (errno != EEXIST || h->path[i] == '\0') {
 			/* The container's own must be new: what others made is theirs. */
+			bool taken = errno == EEXIST;
+
 			fail(errno, "linux.cgroupsPath: cannot make %s", dir);
-			return fail_hint("if no container uses it, remove it with rmdir");
+			return fail_hint(taken ? "if no container uses it, remove it with rmdir"
+					       : "it is not delegated to this user: see "
+						 "casemate(8), ROOTLESS");
 		}
 		if (cpuset && inherit_cpuset(a, parent, dir) < 0)
 			return -1;
@@ -155,11 +159,15 @@ static int write_one(const struct cgroup *cg, const struct cgroup_write *w)
 	return fail_in("linux.resources.%s", w->place);
 }
 
-static int write_devices(const struct cgroup *cg, const struct spec_resources *r)
+static int write_devices(const struct cgroup *cg, const struct spec_resources *r, bool create)
 {
 	struct arena *a = cg->arena;
 	struct device_rules rules = {0};
 
+	if (cg->user)
+		return create ? 0
+			      : fail(EPERM, "linux.resources.devices: rules for devices are the "
+					    "host's root's to make");
 	device_rules(a, r, &rules);
 	if (cg->mode == CGROUP_V2) {
 		_fd_ int fd = cgroup_fd(cg);
@@ -201,7 +209,7 @@ static int apply(const struct cgroup *cg, const struct spec_resources *r, bool c
 			return -1;
 		i++;
 	}
-	return create || r->devices.n > 0 ? write_devices(cg, r) : 0;
+	return create || r->devices.n > 0 ? write_devices(cg, r, create) : 0;
 }
 
 int cgroup_create(struct cgroup *cg, const struct spec_resources *r)

@@ -268,6 +268,7 @@ static int read_tmpfs(struct arena *a, struct json *top, struct profile *p)
 static int read_limits(struct json *top, struct profile *p)
 {
 	struct json *rlimits, *resources;
+	const char *unavailable = NULL;
 	struct {
 		const char *key, *where;
 		struct opt_u64 *out;
@@ -281,8 +282,13 @@ static int read_limits(struct json *top, struct profile *p)
 		      {"memory", "resources.memory", &p->memory_limit}};
 
 	if (json_object(top, "rlimits", "rlimits", &rlimits) < 0 ||
-	    json_object(top, "resources", "resources", &resources) < 0)
+	    json_object(top, "resources", "resources", &resources) < 0 ||
+	    json_str(resources, "unavailable", "resources.unavailable", false, &unavailable) < 0)
 		return -1;
+	if (unavailable && strcmp(unavailable, "refuse") != 0 && strcmp(unavailable, "warn") != 0)
+		return fail(0, "resources.unavailable: \"%s\" is not refuse or warn", unavailable);
+	if (unavailable)
+		p->unavailable_warn = *unavailable == 'w';
 	for (size_t i = 0; i < ARRAY_SIZE(max); i++) {
 		bool given;
 
