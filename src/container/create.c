@@ -82,13 +82,26 @@ static bool is_cgroup(const struct spec_mount *m)
 	return !m->opt.bind && m->type && strncmp(m->type, "cgroup", 6) == 0;
 }
 
+/* What is not there cannot be mounted inside; the host's would be in its place. */
+static void drop_cgroup_mounts(struct spec *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->mounts.n; i++)
+		if (is_cgroup(&s->mounts.v[i]))
+			log_debug("%s: is left out: there is no cgroup to mount",
+				  s->mounts.v[i].place);
+		else
+			s->mounts.v[n++] = s->mounts.v[i];
+	s->mounts.n = n;
+}
+
 /* A cgroup that the user cannot have: refused, or a finding where the profile says
- * so. What is not there cannot be mounted inside either. */
+ * so. */
 static int without_cgroup(struct container *c, struct plan *p)
 {
 	const struct error *e = error_last();
 	struct spec *s = &p->spec;
-	size_t n = 0;
 
 	c->has_cgroup = false;
 	if (!s->in_user_namespace || !p->profile.unavailable_warn ||
@@ -99,10 +112,7 @@ static int without_cgroup(struct container *c, struct plan *p)
 		 "in force: %s%s",
 		 e->context, e->message);
 	error_clear();
-	for (size_t i = 0; i < s->mounts.n; i++)
-		if (!is_cgroup(&s->mounts.v[i]))
-			s->mounts.v[n++] = s->mounts.v[i];
-	s->mounts.n = n;
+	drop_cgroup_mounts(s);
 	return 0;
 }
 
@@ -111,8 +121,10 @@ static int plan_cgroup(const struct options *o, struct container *c, struct plan
 	unsigned driver = (o->systemd_cgroup ? CGROUP_SYSTEMD : CGROUP_FS) |
 			  (p->spec.in_user_namespace ? CGROUP_USER : 0U);
 
-	if (o->no_cgroups)
+	if (o->no_cgroups) {
+		drop_cgroup_mounts(&p->spec);
 		return 0;
+	}
 	c->has_cgroup =
 		cgroup_plan(&c->cgroup, p->arena, p->spec.cgroups_path, id, driver) == 0;
 	return c->has_cgroup ? 0 : without_cgroup(c, p);

@@ -174,6 +174,25 @@ static bool wants_delegation(const struct spec *s)
 	return false;
 }
 
+/* Less than one has oneself is the host's to give. Engines send 0 for "nothing was
+ * asked for", which a user's session, that begins above it, cannot have. */
+static int set_oom_score_adj(struct setup *s)
+{
+	char path[64], value[16];
+
+	snprintf(path, sizeof(path), "%d/oom_score_adj", (int)s->l->pid);
+	snprintf(value, sizeof(value), "%d", s->process->oom_score_adj);
+	if (file_write(s->proc, path, value) == 0)
+		return 0;
+	if (error_last()->errnum != EACCES || !in_user_namespace())
+		return -1;
+	if (s->process->oom_score_adj < 0)
+		return fail_hint("an ordinary user cannot have less than he has himself");
+	log_warn("process.oomScoreAdj: %s is less than the user's own, which stays", value);
+	error_clear();
+	return 0;
+}
+
 /* What only the parent may set on the child before its first step. */
 static int set_up_child(struct setup *s)
 {
@@ -189,21 +208,8 @@ static int set_up_child(struct setup *s)
 	if (wants_delegation(spec) && l->container_pidfd < 0 && l->cgroup &&
 	    cgroup_delegate(l->cgroup, ids_host(spec, 0)) < 0)
 		return -1;
-	if (s->process->has_oom_score_adj) {
-		char path[64], value[16];
-
-		snprintf(path, sizeof(path), "%d/oom_score_adj", (int)l->pid);
-		snprintf(value, sizeof(value), "%d", s->process->oom_score_adj);
-		if (file_write(s->proc, path, value) < 0) {
-			/* Below what he has himself is the host's to give; a default of
-			 * engines, which runc passes over, too. */
-			if (error_last()->errnum != EACCES || !in_user_namespace())
-				return fail_in("process.oomScoreAdj");
-			log_warn("process.oomScoreAdj: %s is below the user's own, which stays",
-				 value);
-			error_clear();
-		}
-	}
+	if (s->process->has_oom_score_adj && set_oom_score_adj(s) < 0)
+		return fail_in("process.oomScoreAdj");
 	return sync_send(l->sync, SYNC_GO, -1);
 }
 
