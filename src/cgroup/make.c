@@ -159,15 +159,13 @@ static int write_one(const struct cgroup *cg, const struct cgroup_write *w)
 	return fail_in("linux.resources.%s", w->place);
 }
 
-static int write_devices(const struct cgroup *cg, const struct spec_resources *r, bool create)
+static int write_devices(const struct cgroup *cg, const struct spec_resources *r)
 {
 	struct arena *a = cg->arena;
 	struct device_rules rules = {0};
 
 	if (cg->user)
-		return create ? 0
-			      : fail(EPERM, "linux.resources.devices: rules for devices are the "
-					    "host's root's to make");
+		return 0;
 	device_rules(a, r, &rules);
 	if (cg->mode == CGROUP_V2) {
 		_fd_ int fd = cgroup_fd(cg);
@@ -209,7 +207,7 @@ static int apply(const struct cgroup *cg, const struct spec_resources *r, bool c
 			return -1;
 		i++;
 	}
-	return create || r->devices.n > 0 ? write_devices(cg, r, create) : 0;
+	return create || r->devices.n > 0 ? write_devices(cg, r) : 0;
 }
 
 int cgroup_create(struct cgroup *cg, const struct spec_resources *r)
