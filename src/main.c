@@ -19,7 +19,7 @@ static const struct verb {
 	verb_function *run;
 	const char *help;
 	enum { ALONE, STATE, MAKES } takes; /* neither, the state root, a container's privilege */
-	int failure; /* exit status of a failure; 0 means 1 */
+	int failure;			    /* exit status of a failure; 0 means 1 */
 } verbs[] = {
 	{"create", cmd_create, "make a container that waits to be started", MAKES, 0},
 	{"start", cmd_start, "start a container that was created", STATE, 0},

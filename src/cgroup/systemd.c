@@ -13,7 +13,8 @@ static const char *manager_cgroup(const struct cgroup *cg);
 int systemd_plan(struct cgroup *cg, const char *cgroups_path, const char *id)
 {
 	struct arena *a = cg->arena;
-	const char *slice = cg->user ? "user.slice" : "system.slice", *prefix = "casemate", *name = id;
+	const char *slice = cg->user ? "user.slice" : "system.slice", *prefix = "casemate",
+		   *name = id;
 
 	if (cgroups_path) {
 		const char *first = strchr(cgroups_path, ':');
@@ -348,7 +349,8 @@ int systemd_start(const struct cgroup *cg, pid_t pid, const struct spec_resource
 	add_switch(&p, "MemoryAccounting", true);
 	add_switch(&p, "IOAccounting", true);
 	add_switch(&p, "TasksAccounting", true);
-	if (unit_properties(r, !cg->user, &p) < 0 || open_bus(cg, &bus) < 0 || listen_for_jobs(bus, &j) < 0)
+	if (unit_properties(r, !cg->user, &p) < 0 || open_bus(cg, &bus) < 0 ||
+	    listen_for_jobs(bus, &j) < 0)
 		return -1;
 	int e = lib.sd_bus_message_new_method_call(bus, &m, DESTINATION, OBJECT, MANAGER,
 						   "StartTransientUnit");

@@ -96,6 +96,13 @@ static void drop_cgroup_mounts(struct spec *s)
 	s->mounts.n = n;
 }
 
+/* Not his to make, not there, or no systemd that would; not a wrong config. */
+static bool is_unavailable(int errnum)
+{
+	return errnum == EACCES || errnum == EPERM || errnum == EROFS || errnum == ENOENT ||
+	       errnum == ECONNREFUSED || errnum == ENOMEDIUM;
+}
+
 /* A cgroup that the user cannot have: refused, or a finding where the profile says
  * so. */
 static int without_cgroup(struct container *c, struct plan *p)
@@ -104,9 +111,7 @@ static int without_cgroup(struct container *c, struct plan *p)
 	struct spec *s = &p->spec;
 
 	c->has_cgroup = false;
-	if (!s->in_user_namespace || !p->profile.unavailable_warn ||
-	    (e->errnum != EACCES && e->errnum != EPERM && e->errnum != EROFS &&
-	     e->errnum != ENOENT))
+	if (!s->in_user_namespace || !p->profile.unavailable_warn || !is_unavailable(e->errnum))
 		return -1;
 	log_warn("linux.resources: warned by rule resources: there is no cgroup, no limit of it is "
 		 "in force: %s%s",
@@ -125,8 +130,7 @@ static int plan_cgroup(const struct options *o, struct container *c, struct plan
 		drop_cgroup_mounts(&p->spec);
 		return 0;
 	}
-	c->has_cgroup =
-		cgroup_plan(&c->cgroup, p->arena, p->spec.cgroups_path, id, driver) == 0;
+	c->has_cgroup = cgroup_plan(&c->cgroup, p->arena, p->spec.cgroups_path, id, driver) == 0;
 	return c->has_cgroup ? 0 : without_cgroup(c, p);
 }
 

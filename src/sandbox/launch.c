@@ -152,8 +152,9 @@ static pid_t clone_child(struct setup *s, unsigned long long flags)
 		return pid;
 	fail(errno, "clone3: cannot make the container's namespaces");
 	return error_last()->errnum == EACCES && cgroup >= 0
-		       ? fail_hint("the cgroup may be entered only from below one of the user's own: "
-				   "run it in one, or use --systemd-cgroup")
+		       ? fail_hint(
+				 "the cgroup may be entered only from below one of the user's own: "
+				 "run it in one, or use --systemd-cgroup")
 		       : -1;
 }
 

@@ -119,10 +119,9 @@ static int make_namespaces(void)
 	/* The runtime clones mounts, and may in a namespace that is its own. */
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) {
 		fail(errno, "user namespace: an ordinary user cannot make one");
-		return fail_hint(
-			"run it as root, or let users: sysctl user.max_user_namespaces, "
-			"kernel.unprivileged_userns_clone, "
-			"kernel.apparmor_restrict_unprivileged_userns");
+		return fail_hint("run it as root, or let users: sysctl user.max_user_namespaces, "
+				 "kernel.unprivileged_userns_clone, "
+				 "kernel.apparmor_restrict_unprivileged_userns");
 	}
 	/* So that the maps' files are the user's; there is no container yet that could
 	 * look, and execve forgets it. */
@@ -208,8 +207,8 @@ int rootless_enter(void)
 		gids = subordinate(a, "/etc/subgid", user->pw_name);
 	}
 	/* Programs that are root by their file are nobody's with no_new_privs. */
-	bool ranges = uids.count > 0 && gids.count > 0 &&
-		      prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0;
+	bool ranges =
+		uids.count > 0 && gids.count > 0 && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0;
 	if (!ranges)
 		log_debug("user namespace: the user's own id alone is mapped: newuidmap, "
 			  "newgidmap or a range in /etc/subuid and /etc/subgid is missing");
@@ -236,7 +235,7 @@ int rootless_join(pid_t pid)
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
 	_fd_ int own = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC); /* path: own link */
-	_fd_ int at = open(path, O_RDONLY | O_CLOEXEC);			 /* path: the host's procfs */
+	_fd_ int at = open(path, O_RDONLY | O_CLOEXEC); /* path: the host's procfs */
 	if (own < 0 || at < 0)
 		return fail(errno, "cannot open the container's user namespace");
 	/* The outermost one below this: the container's own may be inside of it. */
