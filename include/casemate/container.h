@@ -143,6 +143,16 @@ int facts_gather(struct spec *s, int bundle_fd, const char *bundle, const char *
 /* Closes the descriptors of the facts, once everything is cloned and joined. */
 void facts_release(struct spec *s);
 
+/* --- ranges.c ---------------------------------------------------------- */
+
+/* The profile's pool of host ids: how many ranges it has, how many of them are
+ * containers', how many have ids of users, groups or subuid(5) in them. -1 with
+ * error. */
+struct id_pool {
+	uint32_t ranges, taken, foreign;
+};
+int ids_pool(const struct profile *p, struct id_pool *out);
+
 /* --- hooks.c ----------------------------------------------------------- */
 
 /* Runs the hooks of one kind in order: no environment but the hook's, cwd "/",

@@ -28,6 +28,9 @@ struct mountinfo {
 int mountinfo_read(struct arena *a, struct mountinfo *out);
 /* The same from a text; lines that are none are left out. */
 void mountinfo_parse(struct arena *a, const char *text, struct mountinfo *out);
+/* Undoes the octal escapes of a field, in place; the options of a superblock
+ * still have theirs, since a comma in a value is written so, too. Returns s. */
+const char *mountinfo_unescape(char *s);
 /* The mount with this id (statx(2), STATX_MNT_ID), or NULL. */
 const struct mount_entry *mountinfo_find(const struct mountinfo *m, int id);
 

@@ -83,6 +83,10 @@ struct profile_device {
 	int64_t major, minor;
 };
 
+/* A container's ids are 0 to 65535. Ranges begin at a multiple of this, whatever
+ * the profile, so that two overlap only where they are the same. */
+enum { ID_RANGE = 65536 };
+
 struct profile {
 	struct arena *arena;
 	const char *name; /* for people: the file's without folders and ending */
@@ -96,11 +100,10 @@ struct profile {
 			      * container has a user namespace of its own */
 	struct {
 		uint32_t first, count; /* host ids that ranges are taken from */
-		uint32_t size;	       /* of a container's range */
-		bool unmappable_as_is;
-	} ids;			     /* user.namespace */
-	uint64_t capabilities;	     /* allowed, as a bit set */
-	struct strv namespaces_join; /* "network", "ipc", "uts", …: may be joined by path */
+		bool unmappable_as_is; /* what cannot be idmapped is bound as it is */
+	} ids;			       /* user.namespace */
+	uint64_t capabilities;	       /* allowed, as a bit set */
+	struct strv namespaces_join;   /* "network", "ipc", "uts", …: may be joined by path */
 	struct {
 		struct profile_mount *v;
 		size_t n, cap;

@@ -317,7 +317,9 @@ struct spec {
 	const char *state_root; /* the folder of all containers' state */
 	struct strv root_names; /* root.path's, as of a bind mount's source */
 	bool root_is_mount;
-	struct stat root_st; /* what was judged is what is used */
+	const char *root_overlay; /* options of the overlay that is mounted there; NULL: none */
+	bool root_has_mounts;	  /* others are mounted below it */
+	struct stat root_st;	  /* what was judged is what is used */
 	/* The ids that this process has itself, where it is not in the host's user
 	 * namespace: nothing else can be given to a container. */
 	bool in_user_namespace;

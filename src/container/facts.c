@@ -123,6 +123,12 @@ static int gather_root(struct spec *s, const char *bundle, const struct mountinf
 	if (fstat(fd, &s->root_st) < 0)
 		return fail(errno, "root.path: %s", real);
 	strv_add(s->arena, &s->own_paths, real);
+	if (at && s->root_is_mount && strcmp(at->type, "overlay") == 0)
+		s->root_overlay = at->super;
+	for (size_t i = 0; i < mounts->n; i++)
+		if (&mounts->v[i] != at && strcmp(mounts->v[i].point, real) != 0 &&
+		    path_is_below(mounts->v[i].point, real))
+			s->root_has_mounts = true;
 	if (at)
 		mountinfo_names(s->arena, mounts, at, real, &s->root_names);
 	else

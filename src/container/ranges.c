@@ -18,7 +18,9 @@
 #include "casemate/log.h"
 #include "plan.h"
 
+#ifndef RANGES
 #define RANGES "/run/casemate-ids"
+#endif
 
 /* --- whose ids the host's are ------------------------------------------ */
 
@@ -71,10 +73,10 @@ static int host_ids(struct arena *a, struct intervals *out)
 		       : 0;
 }
 
-static bool meets(const struct intervals *in, uint64_t first, uint64_t size)
+static bool meets(const struct intervals *in, uint64_t first)
 {
 	for (size_t i = 0; i < in->n; i++)
-		if (in->v[i].first < first + size && in->v[i].last >= first)
+		if (in->v[i].first < first + ID_RANGE && in->v[i].last >= first)
 			return true;
 	return false;
 }
@@ -113,7 +115,7 @@ static const char *owner_of(struct arena *a, int ranges, uint32_t first)
 
 /* Is there a process whose user namespace has ids of the range? Its state may have
  * been removed by hand. */
-static bool is_mapped(struct arena *a, uint64_t first, uint64_t size)
+static bool is_mapped(struct arena *a, uint64_t first)
 {
 	_dir_ DIR *d = opendir("/proc");
 	struct dirent *e;
@@ -133,7 +135,7 @@ static bool is_mapped(struct arena *a, uint64_t first, uint64_t size)
 			/* The host's own map has everything. */
 			if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64, &inside, &host,
 				   &count) == 3 &&
-			    host != 0 && host < first + size && host + count > first)
+			    host != 0 && host < first + ID_RANGE && host + count > first)
 				return true;
 	}
 	return false;
@@ -141,7 +143,7 @@ static bool is_mapped(struct arena *a, uint64_t first, uint64_t size)
 
 /* Has the container that a range leads to let it go without a word? Only a state
  * that is gone, or that says another range, is an answer. */
-static bool is_stale(struct arena *a, const char *owner, uint32_t first, uint32_t size)
+static bool is_stale(struct arena *a, const char *owner, uint32_t first)
 {
 	const char *slash = strrchr(owner, '/');
 	struct container c;
@@ -158,24 +160,21 @@ static bool is_stale(struct arena *a, const char *owner, uint32_t first, uint32_
 		container_close(&c);
 	}
 	error_clear();
-	return gone && !is_mapped(a, first, size);
+	return gone && !is_mapped(a, first);
 }
 
 /* Frees the range where its owner is gone. */
-static bool is_free(struct arena *a, int ranges, uint32_t first, uint32_t size)
+static bool free_stale(struct arena *a, int ranges, uint32_t first)
 {
-	const char *owner = owner_of(a, ranges, first);
-
-	if (!*owner)
-		return true;
-	return is_stale(a, owner, first, size) && unlinkat(ranges, name_of(a, first), 0) == 0;
+	return is_stale(a, owner_of(a, ranges, first), first) &&
+	       unlinkat(ranges, name_of(a, first), 0) == 0;
 }
 
 /* The state names the range before it is taken: delete finds it whenever this
  * process ends. */
-static int take(struct container *c, int ranges, uint32_t first, uint32_t size)
+static int take(struct container *c, int ranges, uint32_t first)
 {
-	const struct id_map map = {0, first, size};
+	const struct id_map map = {0, first, ID_RANGE};
 	const char *place = place_of(c);
 
 	c->uid_maps.n = c->gid_maps.n = 0;
@@ -193,7 +192,7 @@ static int take_range(struct container *c, const struct profile *p)
 {
 	_arena_ struct arena *a = arena_new();
 	struct intervals used = {0};
-	uint32_t start, ranges = p->ids.count / p->ids.size, met = 0;
+	uint32_t start, ranges = p->ids.count / ID_RANGE, met = 0;
 	/* Held while a range is looked for: two that find the same one stale must not
 	 * free it one after the other. */
 	_fd_ int dir = private_dir_open("the registry of host ids", RANGES, true);
@@ -202,14 +201,15 @@ static int take_range(struct container *c, const struct profile *p)
 		return -1;
 	if (getrandom(&start, sizeof(start), 0) != (ssize_t)sizeof(start))
 		return fail(errno, "getrandom");
-	for (uint32_t i = 0; i < ranges; i++) {
-		uint32_t first =
-			p->ids.first + (uint32_t)(((uint64_t)start + i) % ranges) * p->ids.size;
+	/* One that is free first: what was left by somebody comes last. */
+	for (uint64_t i = 0; i < 2 * (uint64_t)ranges; i++) {
+		uint32_t first = p->ids.first + (uint32_t)((start + i) % ranges) * ID_RANGE;
+		bool again = i >= ranges;
 
-		if (meets(&used, first, p->ids.size))
-			met++;
-		else if (is_free(a, dir, first, p->ids.size))
-			return take(c, dir, first, p->ids.size);
+		if (meets(&used, first))
+			met += !again;
+		else if (again ? free_stale(a, dir, first) : !*owner_of(a, dir, first))
+			return take(c, dir, first);
 	}
 	fail(EAGAIN, "user namespace: none of the %" PRIu32 " ranges of the profile's pool is free",
 	     ranges);
@@ -232,6 +232,25 @@ void ids_release(const struct container *c)
 	if (dir >= 0 && place && strcmp(owner_of(c->arena, dir, c->uid_maps.v[0].host), place) == 0)
 		unlinkat(dir, name_of(c->arena, c->uid_maps.v[0].host), 0);
 	error_clear();
+}
+
+int ids_pool(const struct profile *p, struct id_pool *out)
+{
+	_arena_ struct arena *a = arena_new();
+	struct intervals used = {0};
+	_dir_ DIR *d = opendir(RANGES);
+	struct dirent *e;
+	uint64_t first;
+
+	*out = (struct id_pool){.ranges = p->ids.count / ID_RANGE};
+	if ((!d && errno != ENOENT) || host_ids(a, &used) < 0)
+		return d ? -1 : fail(errno, "cannot open %s", RANGES);
+	while (d && (e = readdir(d)))
+		out->taken += sscanf(e->d_name, "%" SCNu64, &first) == 1 && first >= p->ids.first &&
+			      first - p->ids.first < p->ids.count;
+	for (uint32_t i = 0; i < out->ranges; i++)
+		out->foreign += meets(&used, p->ids.first + (uint64_t)i * ID_RANGE);
+	return 0;
 }
 
 /* --- in a user namespace ----------------------------------------------- */

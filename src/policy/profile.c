@@ -136,19 +136,18 @@ static int read_list(struct arena *a, struct json *o, const char *key, const cha
 	return 0;
 }
 
-/* Ranges are whole and below (uid_t)-1; which part of the pool is free is for the
+/* Which part of the pool is free is for the
  * host to say, when a container is made. */
 static int read_ids(struct json *user, struct profile *p)
 {
 	struct json *ns, *pool;
 	const char *unmappable = NULL;
-	uint64_t first = p->ids.first, count = p->ids.count, size = p->ids.size;
+	uint64_t first = p->ids.first, count = p->ids.count;
 
 	if (json_object(user, "namespace", "user.namespace", &ns) < 0 ||
 	    json_object(ns, "pool", "user.namespace.pool", &pool) < 0 ||
 	    json_uint(pool, "hostID", "user.namespace.pool.hostID", UINT32_MAX, NULL, &first) < 0 ||
 	    json_uint(pool, "size", "user.namespace.pool.size", UINT32_MAX, NULL, &count) < 0 ||
-	    json_uint(ns, "size", "user.namespace.size", UINT32_MAX, NULL, &size) < 0 ||
 	    json_str(ns, "unmappable", "user.namespace.unmappable", false, &unmappable) < 0)
 		return -1;
 	if (unmappable && strcmp(unmappable, "refuse") != 0 && strcmp(unmappable, "as-is") != 0)
@@ -156,14 +155,14 @@ static int read_ids(struct json *user, struct profile *p)
 			    unmappable);
 	if (unmappable)
 		p->ids.unmappable_as_is = *unmappable == 'a';
-	if (first == 0 || size == 0 || count < size || first + count > UINT32_MAX)
+	if (first == 0 || count == 0 || first % ID_RANGE || count % ID_RANGE ||
+	    first + count > UINT32_MAX)
 		return fail(0,
-			    "user.namespace: the pool must have room for a range of %llu ids, "
-			    "without the ids 0 and 4294967295",
-			    (unsigned long long)size);
+			    "user.namespace.pool: hostID and size must be multiples of %d, above "
+			    "0 and below 4294967295",
+			    ID_RANGE);
 	p->ids.first = (uint32_t)first;
 	p->ids.count = (uint32_t)count;
-	p->ids.size = (uint32_t)size;
 	return 0;
 }
 
@@ -183,9 +182,9 @@ static int read_user(struct json *top, struct profile *p)
 	p->fallback.gid = (uint32_t)gid;
 	if (read_ids(user, p) < 0)
 		return -1;
-	if (uid >= p->ids.size || gid >= p->ids.size)
-		return fail(0, "user.fallback: %llu:%llu is not among the %u ids of a container",
-			    (unsigned long long)uid, (unsigned long long)gid, p->ids.size);
+	if (uid >= ID_RANGE || gid >= ID_RANGE)
+		return fail(0, "user.fallback: %llu:%llu is not among the %d ids of a container",
+			    (unsigned long long)uid, (unsigned long long)gid, ID_RANGE);
 	return 0;
 }
 

@@ -94,11 +94,11 @@ static void judge_idmap(struct judge *j, const struct spec_mount *m, const char 
 				      "leave 0 out, or give the container's own mappings");
 }
 
-/* Ids 0 to size-1. Which of the host's they are comes when the container is made:
+/* Which of the host's they are comes when the container is made:
  * a map with this hostID is one that the kernel refuses. */
 static void own_ids(struct judge *j, struct spec *s)
 {
-	const struct id_map none = {0, UINT32_MAX, j->p->ids.size};
+	const struct id_map none = {0, UINT32_MAX, ID_RANGE};
 
 	*vec_add(j->a, &s->namespaces) = (struct spec_namespace){.type = CLONE_NEWUSER, .fd = -1};
 	*vec_add(j->a, &s->uid_maps) = none;

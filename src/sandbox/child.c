@@ -36,7 +36,7 @@ static int join_cgroup(struct setup *s)
 /* Id maps and the like are the parent's to set. */
 static int wait_for_parent(struct setup *s)
 {
-	return sync_expect(s->sync, SYNC_GO);
+	return sync_expect(s->sync, SYNC_GO, &s->place);
 }
 
 static bool has_hooks(struct setup *s, enum hook_kind kind)
@@ -166,9 +166,10 @@ _Noreturn void child_container(struct setup *s)
 	    lsm_open(s) == 0 &&          /* the same */
 	    wait_for_parent(s) == 0 &&   /* id maps, oom_score_adj */
 	    namespaces_enter(s) == 0 &&  /* the cgroup namespace: after the cgroup was joined */
-	    sysctl_write(s) == 0 &&      /* as the host's root: some keys know no other */
+	    sysctl_write(s) == 0 &&      /* as the host's root: older kernels know no other */
 	    root_attach(s) == 0 &&       /* before the ids change: its path may be the host's alone */
 	    ids_become_root(s) == 0 &&   /* so that what is made in the rootfs belongs inside */
+	    sysctl_again(s) == 0 &&      /* and newer ones want the namespace's */
 	    mounts_attach(s) == 0 &&
 	    devices_make(s) == 0 &&
 	    make_cwd(s) == 0 &&

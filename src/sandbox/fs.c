@@ -23,7 +23,7 @@ static const struct {
 };
 
 /* The file system says itself what it did not like ("e tmpfs: Bad value …"). */
-static int fs_fail(int errnum, int fsfd, const char *what)
+int fs_fail(int errnum, int fsfd, const char *what)
 {
 	char text[512];
 	ssize_t n = read(fsfd, text, sizeof(text) - 1);
@@ -35,8 +35,9 @@ static int fs_fail(int errnum, int fsfd, const char *what)
 	return fail(errnum, "%s (%s)", what, text + 2);
 }
 
-static int set_option(struct arena *a, int fsfd, const char *option)
+int fs_option(int fsfd, const char *option)
 {
+	_arena_ struct arena *a = arena_new();
 	const char *eq = strchr(option, '=');
 	char *key = eq ? arena_strndup(a, option, (size_t)(eq - option)) : NULL;
 	int r = eq ? fsconfig(fsfd, FSCONFIG_SET_STRING, key, eq + 1, 0)
@@ -48,8 +49,9 @@ static int set_option(struct arena *a, int fsfd, const char *option)
 }
 
 /* A tmpfs without mode= gets that of the directory it covers. */
-static int set_mode(struct arena *a, int fsfd, const struct spec_mount *m, int dest)
+static int set_mode(int fsfd, const struct spec_mount *m, int dest)
 {
+	_arena_ struct arena *a = arena_new();
 	struct stat st;
 
 	for (size_t i = 0; i < m->opt.data.n; i++)
@@ -57,7 +59,7 @@ static int set_mode(struct arena *a, int fsfd, const struct spec_mount *m, int d
 			return 0;
 	if (fstat(dest, &st) < 0)
 		return fail(errno, "fstat");
-	return set_option(a, fsfd, arena_printf(a, "mode=%04o", st.st_mode & 07777));
+	return fs_option(fsfd, arena_printf(a, "mode=%04o", st.st_mode & 07777));
 }
 
 static bool is_kernel_fs(const char *type)
@@ -68,13 +70,13 @@ static bool is_kernel_fs(const char *type)
 	return false;
 }
 
-static int set_options(struct arena *a, int fsfd, const struct spec_mount *m, uint64_t flags)
+static int set_options(int fsfd, const struct spec_mount *m, uint64_t flags)
 {
 	for (size_t i = 0; i < m->opt.data.n; i++)
-		if (set_option(a, fsfd, m->opt.data.v[i]) < 0)
+		if (fs_option(fsfd, m->opt.data.v[i]) < 0)
 			return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(sb_flags); i++) {
-		if (!(flags & sb_flags[i].flag) || set_option(a, fsfd, sb_flags[i].name) == 0)
+		if (!(flags & sb_flags[i].flag) || fs_option(fsfd, sb_flags[i].name) == 0)
 			continue;
 		/* The old mount call let it pass where a file system counts no versions. */
 		if (sb_flags[i].flag != MS_I_VERSION || error_last()->errnum != EINVAL)
@@ -86,7 +88,6 @@ static int set_options(struct arena *a, int fsfd, const struct spec_mount *m, ui
 
 int fs_change(const struct spec_mount *m, int dest)
 {
-	_arena_ struct arena *a = arena_new();
 	uint64_t flags = m->opt.sb_set & ~(uint64_t)(MS_RDONLY | MS_SILENT);
 
 	if (m->opt.data.n == 0 && flags == 0)
@@ -94,7 +95,7 @@ int fs_change(const struct spec_mount *m, int dest)
 	_fd_ int fsfd = fspick(dest, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
 	if (fsfd < 0)
 		return fail(errno, "cannot change the file system");
-	if (set_options(a, fsfd, m, flags) < 0)
+	if (set_options(fsfd, m, flags) < 0)
 		return -1;
 	return fsconfig(fsfd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0
 		       ? fs_fail(errno, fsfd, "cannot change the file system")
@@ -116,13 +117,13 @@ int fs_make(const struct spec_mount *m, const char *label, int dest)
 		return fail(errno, "type %s", m->type);
 	if (m->source && fsconfig(fsfd, FSCONFIG_SET_STRING, "source", m->source, 0) < 0)
 		return fs_fail(errno, fsfd, "source");
-	if (strcmp(m->type, "tmpfs") == 0 && set_mode(a, fsfd, m, dest) < 0)
+	if (strcmp(m->type, "tmpfs") == 0 && set_mode(fsfd, m, dest) < 0)
 		return -1;
 	/* procfs, sysfs and mqueue have labels of the policy's own, by path and task. */
 	if (label && takes_label(m->type) &&
-	    set_option(a, fsfd, arena_printf(a, "context=%s", label)) < 0)
+	    fs_option(fsfd, arena_printf(a, "context=%s", label)) < 0)
 		return -1;
-	if (set_options(a, fsfd, m, flags) < 0)
+	if (set_options(fsfd, m, flags) < 0)
 		return -1;
 	if (fsconfig(fsfd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return fs_fail(errno, fsfd, arena_printf(a, "cannot make a %s", m->type));

@@ -1,11 +1,13 @@
 /* User and group ids: the maps of a user namespace, and becoming its root. */
 #include <errno.h>
 #include <grp.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include "casemate/log.h"
@@ -77,17 +79,27 @@ int ids_container_userns(struct setup *s)
 	return s->userns;
 }
 
-uid_t ids_host(const struct spec *s, uint32_t id)
+static uint32_t host_id(const struct spec *s, const struct id_maps *maps, uint32_t id)
 {
 	if (!has_user_namespace(s))
 		return id;
-	for (size_t i = 0; i < s->uid_maps.n; i++) {
-		const struct id_map *m = &s->uid_maps.v[i];
+	for (size_t i = 0; i < maps->n; i++) {
+		const struct id_map *m = &maps->v[i];
 
 		if (id >= m->container && id - m->container < m->size)
 			return m->host + (id - m->container);
 	}
-	return (uid_t)-1;
+	return UINT32_MAX;
+}
+
+uid_t ids_host(const struct spec *s, uint32_t id)
+{
+	return host_id(s, &s->uid_maps, id);
+}
+
+gid_t ids_host_group(const struct spec *s, uint32_t id)
+{
+	return host_id(s, &s->gid_maps, id);
 }
 
 int ids_own_stdio(const struct spec *s, const struct spec_process *p)
@@ -96,9 +108,13 @@ int ids_own_stdio(const struct spec *s, const struct spec_process *p)
 
 	for (int fd = 0; fd <= 2 && uid != (uid_t)-1 && !p->terminal; fd++) {
 		struct stat st;
+		struct statfs fs;
 
 		if (fstat(fd, &st) < 0)
 			return fail(errno, "descriptor %d", fd);
+		/* A FIFO with a name is a file of the host's, which keeps its owner. */
+		if (s->idmap && fstatfs(fd, &fs) == 0 && fs.f_type != PIPEFS_MAGIC)
+			continue;
 		if (!S_ISFIFO(st.st_mode) || fchown(fd, uid, (gid_t)-1) == 0)
 			continue;
 		/* Another user's, for an ordinary one: it works as a descriptor. */

@@ -36,9 +36,11 @@ struct setup {
 	int status; /* the child's own status file there */
 	int attr;   /* the child's own LSM attribute for the next exec; -1: no label */
 	int root;   /* the container's root mount */
+	int place;  /* where it is attached, where the child cannot go by itself; -1 */
 	int init;   /* sealed memfd of casemate-init */
 	int userns; /* one with the container's maps, for idmapped mounts; -1: not yet made */
 	struct ready_mount *mounts; /* one for each of spec->mounts */
+	bool *sysctl_denied;	    /* one for each of spec->sysctl */
 	int *devices;		    /* user namespace: trees of host devices, defaults first */
 	const char *program;	    /* what is executed, as the container sees it */
 	char **argv, **envp;	    /* of casemate-init */
@@ -47,6 +49,10 @@ struct setup {
 };
 
 bool has_namespace(const struct spec *s, int type); /* new or joined, not the host's */
+/* Belongs a namespace of this type to another user namespace than the container's
+ * own? Then only the runtime has the rights that its file systems and settings
+ * take. */
+bool is_foreign_namespace(const struct spec *s, int type);
 bool has_user_namespace(const struct spec *s);
 
 /* --- sync.c: messages between runtime and container process */
@@ -56,8 +62,11 @@ int sync_send(int sock, enum sync_type type, int fd);
 /* Receives one message; an error record is adopted. Returns the type, or -1
  * with the error set; at EOF "ended before it was ready". fd may be NULL. */
 int sync_recv(int sock, int *fd);
-int sync_expect(int sock, enum sync_type type);
+int sync_expect(int sock, enum sync_type type, int *fd);
 void sync_send_error(int sock);
+/* What make gives, a descriptor, from a process of its own that is cloned with
+ * flags: where only a process in other namespaces can make it. -1 with error. */
+int fd_from_child(unsigned long long flags, int (*make)(void *ctx), void *ctx);
 /* Waits until the other end is closed by a successful execve. */
 int sync_wait_exec(int sock);
 
@@ -67,20 +76,29 @@ unsigned long long namespaces_clone_flags(const struct spec *s);
 int namespaces_join(const struct spec *s, int saved[8]);
 int namespaces_return(const int saved[8]);
 int namespaces_join_user(const struct spec *s);
+int namespaces_set_names(const struct spec *s); /* of the UTS namespace */
 int ids_write_maps(int proc, pid_t pid, const struct id_maps *uids, const struct id_maps *gids);
 int ids_userns_fd(int proc, const struct id_maps *uids, const struct id_maps *gids);
 /* The same with the container's maps, made once; owned by s. */
 int ids_container_userns(struct setup *s);
 /* The host's user id for a container's one, or -1 where nothing maps it. */
 uid_t ids_host(const struct spec *s, uint32_t id);
+gid_t ids_host_group(const struct spec *s, uint32_t id);
 /* A process that is not root can open /dev/stdout only if the pipe is its own.
  * Files and devices of the host that are on 0 to 2 keep their owner. */
 int ids_own_stdio(const struct spec *s, const struct spec_process *p);
 int root_prepare(struct setup *s);
+/* The folder of the rootfs in the mount namespace of the child, -1 where this
+ * process cannot look into it. */
+int root_place(struct setup *s);
 int mounts_prepare(struct setup *s);
+/* The file systems of foreign namespaces: while the runtime has joined them. */
+int mounts_prepare_joined(struct setup *s);
 size_t devices_count(const struct spec *s); /* the defaults and config.json's */
 int devices_prepare(struct setup *s);
 int sysctl_check(const struct spec *s);
+/* Those of foreign namespaces: while the runtime has joined them. */
+int sysctl_set_joined(struct setup *s);
 /* Loaded, and in enforce mode where asked; true where it cannot be told. */
 bool lsm_apparmor_loaded(struct arena *a, const char *profile, bool enforced);
 int lsm_check_label(const char *place, const char *label);
@@ -95,6 +113,7 @@ _Noreturn void child_container(struct setup *s);
 _Noreturn void child_exec(struct setup *s);
 int namespaces_enter(struct setup *s);
 int sysctl_write(struct setup *s);
+int sysctl_again(struct setup *s); /* what sysctl_write was denied */
 int root_attach(struct setup *s);
 int ids_become_root(struct setup *s);
 int ids_stay_private(void);
@@ -129,5 +148,12 @@ int fs_make(const struct spec_mount *m, const char *label, int dest);
 /* remount: new options of the file system that is mounted at dest. */
 int fs_change(const struct spec_mount *m, int dest);
 int copy_up(int from, int to);
+/* One option, "KEY=VALUE" or "KEY", of a file system that is being made. */
+int fs_option(int fsfd, const char *option);
+/* fail() with what the file system itself says. */
+int fs_fail(int errnum, int fsfd, const char *what);
+/* A new detached overlay of the layers that the engine's root has, with the
+ * container's ids. -1 with error. */
+int layers_map(struct setup *s);
 
 #endif

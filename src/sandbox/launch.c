@@ -211,7 +211,8 @@ static int set_up_child(struct setup *s)
 		return -1;
 	if (s->process->has_oom_score_adj && set_oom_score_adj(s) < 0)
 		return fail_in("process.oomScoreAdj");
-	return sync_send(l->sync, SYNC_GO, -1);
+	_fd_ int place = l->container_pidfd < 0 && has_user_namespace(spec) ? root_place(s) : -1;
+	return sync_send(l->sync, SYNC_GO, place);
 }
 
 static int runtime_hooks(struct launch *l)
@@ -304,6 +305,14 @@ static int explain(struct launch *l)
 	return -1;
 }
 
+/* What takes the rights of the user namespace that a joined one belongs to. */
+static int use_joined(struct setup *s)
+{
+	if (mounts_prepare_joined(s) < 0 || sysctl_set_joined(s) < 0)
+		return -1;
+	return is_foreign_namespace(s->spec, CLONE_NEWUTS) ? namespaces_set_names(s->spec) : 0;
+}
+
 static int launch_with(struct setup *s, unsigned long long flags)
 {
 	struct launch *l = s->l;
@@ -315,7 +324,7 @@ static int launch_with(struct setup *s, unsigned long long flags)
 	s->sync = pair[1];
 	_fd_ int theirs = pair[1];
 	bool join = l->container_pidfd < 0;
-	if (join && namespaces_join(s->spec, saved) < 0) {
+	if (join && (namespaces_join(s->spec, saved) < 0 || use_joined(s) < 0)) {
 		struct error e = *error_last();
 
 		namespaces_return(saved);
@@ -349,6 +358,7 @@ static int begin(struct setup *s, struct launch *l)
 			    .process = l->process,
 			    .sync = -1,
 			    .root = -1,
+			    .place = -1,
 			    .init = -1,
 			    .userns = -1,
 			    .attr = -1,

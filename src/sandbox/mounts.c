@@ -114,6 +114,46 @@ int mounts_prepare(struct setup *s)
 	return 0;
 }
 
+struct joined {
+	struct setup *s;
+	const struct spec_mount *m;
+};
+
+static int make_joined(void *ctx)
+{
+	struct joined *j = ctx;
+	_fd_ int fd = fs_make(j->m, j->s->spec->mount_label, -1);
+
+	if (fd < 0)
+		return -1;
+	return set_flags(&j->m->opt, fd, 0) < 0 ? -1 : fd_take(&fd);
+}
+
+int mounts_prepare_joined(struct setup *s)
+{
+	static const struct {
+		const char *type;
+		int namespace;
+	} shown[] = {{"sysfs", CLONE_NEWNET}, {"mqueue", CLONE_NEWIPC}, {"proc", CLONE_NEWPID}};
+
+	for (size_t i = 0; i < s->spec->mounts.n; i++) {
+		struct joined j = {s, &s->spec->mounts.v[i]};
+
+		for (size_t k = 0; k < ARRAY_SIZE(shown); k++) {
+			if (j.m->opt.bind || j.m->opt.remount || !is_type(j.m, shown[k].type) ||
+			    !is_foreign_namespace(s->spec, shown[k].namespace))
+				continue;
+			/* Of the PID namespace only children are. */
+			s->mounts[i].fd = shown[k].namespace == CLONE_NEWPID
+						  ? fd_from_child(0, make_joined, &j)
+						  : make_joined(&j);
+			if (s->mounts[i].fd < 0)
+				return fail_in("%s", j.m->place);
+		}
+	}
+	return 0;
+}
+
 /* Files of procfs that lxcfs replaces; anything else below /proc would let a
  * mount pretend to be the kernel (CVE-2019-16884). */
 static const char *const proc_files[] = {

@@ -32,6 +32,13 @@ bool has_user_namespace(const struct spec *s)
 	return has_namespace(s, CLONE_NEWUSER);
 }
 
+bool is_foreign_namespace(const struct spec *s, int type)
+{
+	const struct spec_namespace *ns = spec_namespace(s, type);
+
+	return has_user_namespace(s) && (!ns || ns->path);
+}
+
 int namespaces_check(const struct spec *s)
 {
 	const struct spec_namespace *mnt = spec_namespace(s, CLONE_NEWNS);
@@ -159,20 +166,24 @@ static int time_enter(struct setup *s)
 	return 0;
 }
 
+int namespaces_set_names(const struct spec *s)
+{
+	if (s->hostname && sethostname(s->hostname, strlen(s->hostname)) < 0)
+		return fail(errno, "hostname: %s", s->hostname);
+	if (s->domainname && setdomainname(s->domainname, strlen(s->domainname)) < 0)
+		return fail(errno, "domainname: %s", s->domainname);
+	return 0;
+}
+
 int namespaces_enter(struct setup *s)
 {
 	const struct spec_namespace *cgroup = spec_namespace(s->spec, CLONE_NEWCGROUP);
 	const struct spec_namespace *time = spec_namespace(s->spec, CLONE_NEWTIME);
-	const char *host = s->spec->hostname, *domain = s->spec->domainname;
 
 	/* Its root is the cgroup that the process is in now: the container's. */
 	if (cgroup && !cgroup->path && unshare(CLONE_NEWCGROUP) < 0)
 		return fail(errno, "linux.namespaces: cgroup");
 	if (time && !time->path && time_enter(s) < 0)
 		return -1;
-	if (host && sethostname(host, strlen(host)) < 0)
-		return fail(errno, "hostname: %s", host);
-	if (domain && setdomainname(domain, strlen(domain)) < 0)
-		return fail(errno, "domainname: %s", domain);
-	return 0;
+	return is_foreign_namespace(s->spec, CLONE_NEWUTS) ? 0 : namespaces_set_names(s->spec);
 }

@@ -148,10 +148,8 @@ static int try_idmap(void)
 	_fd_ int userns = ids_userns_fd(proc, &maps, &maps);
 	/* path: the file system that the runtime's state is on would be /run; images are here */
 	_fd_ int tree = open_tree(AT_FDCWD, "/var/lib", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (unsigned)userns};
 
-	return userns < 0 || tree < 0 ? -1
-				      : mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr));
+	return userns < 0 || tree < 0 ? -1 : mount_idmap(tree, false, userns);
 }
 
 static enum probe_result idmapped_mounts(struct probe_answer *a)
@@ -163,6 +161,51 @@ static enum probe_result idmapped_mounts(struct probe_answer *a)
 		return say(a, PROBE_WARN, "a file system with idmapped mounts under /var/lib",
 			   "not for the file system of /var/lib: %s", strerror(e));
 	return say(a, PROBE_PASS, NULL, "for the file system of /var/lib");
+}
+
+/* What every container of Docker's is made of, by names as on Linux before 6.13. */
+static int try_layers(void)
+{
+	const struct id_map one = {0, 100000, 65536};
+	const struct id_maps maps = {(struct id_map *)(uintptr_t)&one, 1, 1};
+	static const char *const names[] = {"lower", "upper", "work", "merged"};
+	struct mount_attr private = {.propagation = MS_PRIVATE};
+	struct spec_mount m = {.type = "tmpfs", .source = "tmpfs"};
+	/* path: the host's procfs; images are below /var/lib, and the tmpfs goes there */
+	_fd_ int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_fd_ int userns = ids_userns_fd(proc, &maps, &maps);
+	_fd_ int tree = open_tree(AT_FDCWD, "/var/lib", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	_fd_ int top = fs_make(&m, NULL, proc), dest = -1, lower = -1;
+
+	if (userns < 0 || tree < 0 || top < 0 || mount_idmap(tree, false, userns) < 0 ||
+	    unshare(CLONE_NEWNS) < 0 ||
+	    mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private, sizeof(private)) < 0)
+		return -1;
+	dest = open("/var/lib", O_PATH | O_DIRECTORY | O_CLOEXEC); /* path: the host's */
+	if (dest < 0 || mount_attach(top, dest) < 0 || fchdir(top) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (mkdirat(top, names[i], 0700) < 0) /* path: entry of the new tmpfs */
+			return -1;
+	lower = openat(top, names[0], O_PATH | O_DIRECTORY | O_CLOEXEC); /* path: the same */
+	if (lower < 0 || mount_attach(tree, lower) < 0)
+		return -1;
+	/* old mount call: as in layers.c */
+	return mount("overlay", "merged", "overlay", 0,
+		     "lowerdir=lower,upperdir=upper,workdir=work,index=off");
+}
+
+static enum probe_result overlay_layers(struct probe_answer *a)
+{
+	if (geteuid() != 0)
+		return say(a, PROBE_UNKNOWN, "run it as root", "not tried");
+	int e = in_child(try_layers);
+	if (e)
+		return say(a, PROBE_WARN,
+			   "containers on an overlay need Linux 5.19, or a profile with "
+			   "user.namespace.unmappable as-is",
+			   "an overlay cannot have them as layers: %s", strerror(e));
+	return say(a, PROBE_PASS, NULL, "an overlay can have them as layers");
 }
 
 static enum probe_result seccomp(struct probe_answer *a)
@@ -235,6 +278,7 @@ const struct probe sandbox_probes[] = {
 	{"namespaces", namespaces},
 	{"user namespace", user_namespace},
 	{"idmapped mounts", idmapped_mounts},
+	{"overlay layers", overlay_layers},
 	{"seccomp", seccomp},
 	{"landlock", landlock},
 	{"security module", security_module},

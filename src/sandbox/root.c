@@ -4,6 +4,7 @@
  * hooks look for it there), and made the root by pivot_root.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "internal.h"
@@ -38,12 +39,18 @@ static int map_root(struct setup *s)
 
 	if (userns < 0)
 		return -1;
-	if (mount_idmap(s->root, true, userns) == 0 || s->spec->unmappable_as_is)
+	if (mount_idmap(s->root, true, userns) == 0)
 		return 0;
 	fail(errno, "the ids of %s cannot be mapped: its file system has no idmapped mounts",
 	     s->l->rootfs_path);
-	return fail_hint("put it on another file system, or set the profile's "
-			 "user.namespace.unmappable to as-is: files would belong to nobody");
+	if (s->spec->root_overlay && s->spec->root_has_mounts)
+		return fail(0, "%s is an overlay with mounts in it", s->l->rootfs_path);
+	int overlay = s->spec->root_overlay ? layers_map(s) : -1;
+	if (overlay >= 0) {
+		close(s->root);
+		s->root = overlay;
+	}
+	return overlay < 0 ? -1 : 0;
 }
 
 int root_prepare(struct setup *s)
@@ -58,14 +65,35 @@ int root_prepare(struct setup *s)
 			    AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (s->root < 0)
 		return fail(errno, "root.path: cannot clone the mount of %s", s->l->rootfs_path);
-	if (spec->idmap && map_root(s) < 0)
-		return fail_in("root.path");
+	if (spec->idmap && map_root(s) < 0) {
+		if (!spec->unmappable_as_is) {
+			fail_hint("put it on another file system, or set the profile's "
+				  "user.namespace.unmappable to as-is: files would belong to "
+				  "nobody");
+			return fail_in("root.path");
+		}
+		error_clear();
+	}
 	/* What is mounted below the rootfs is read-only at once; the rootfs itself
 	 * when the mount points in it are made (mounts_seal). */
 	if (mount_attr(s->root, true, all, 0, propagation) < 0 ||
 	    mount_attr(s->root, false, 0, all & MOUNT_ATTR_RDONLY, 0) < 0)
 		return fail(errno, "root: cannot set the flags of the mount");
 	return 0;
+}
+
+/* In a user namespace of its own the child may go only where everybody, or root as
+ * the owner, may: not through the home of the user whose bundle it is. */
+int root_place(struct setup *s)
+{
+	char link[32];
+
+	snprintf(link, sizeof(link), "%d/root", (int)s->l->pid);
+	/* path: the child's root is the host's yet; root_attach compares what is there */
+	_fd_ int top = openat(s->proc, link, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return top < 0 ? -1
+		       : openat(top, s->l->rootfs_path + 1,
+				O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 int root_attach(struct setup *s)
@@ -77,7 +105,9 @@ int root_attach(struct setup *s)
 	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof(attr)) < 0)
 		return fail(errno, "cannot make the mounts private");
 	/* path: the host's name of the rootfs, compared with what was checked */
-	_fd_ int dest = open(s->l->rootfs_path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_fd_ int dest = s->place >= 0 ? fd_take(&s->place)
+				      : open(s->l->rootfs_path,
+					     O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dest < 0 || fstat(dest, &got) < 0 || fstat(s->l->rootfs_fd, &want) < 0)
 		return fail(errno, "root.path: cannot open %s", s->l->rootfs_path);
 	if (got.st_dev != want.st_dev || got.st_ino != want.st_ino)

@@ -79,21 +79,28 @@ static int add_rule(scmp_filter_ctx ctx, const struct seccomp_rule *rule, int nr
 	return r < 0 && r != -EEXIST ? fail(-r, "%s", rule->place) : 0;
 }
 
-/* libseccomp keeps the first of two rules that contradict each other; which one
- * was meant, nobody can tell. */
-static int check_conflict(const struct spec_seccomp *sc, size_t i, const char *name)
+/* The kernel's order of actions, the strictest lowest (seccomp(2)). */
+static int32_t rank(uint32_t action)
+{
+	return (int32_t)(action & SECCOMP_RET_ACTION_FULL);
+}
+
+/* libseccomp keeps the first of two rules that contradict each other, and Podman's
+ * default profile allows calls that it denies further on. The stricter one holds,
+ * as it would between two filters. */
+static bool is_overruled(const struct spec_seccomp *sc, size_t i, const char *name)
 {
 	const struct seccomp_rule *rule = &sc->rules.v[i];
 
-	for (size_t k = 0; rule->args.n == 0 && k < i; k++) {
-		const struct seccomp_rule *before = &sc->rules.v[k];
+	for (size_t k = 0; rule->args.n == 0 && k < sc->rules.n; k++) {
+		const struct seccomp_rule *other = &sc->rules.v[k];
 
-		if (before->args.n == 0 && before->action != rule->action &&
-		    before->action != sc->default_action && strv_has(&before->names, name))
-			return fail(EINVAL, "%s: %s has another action in %s", rule->place, name,
-				    before->place);
+		if (k != i && other->args.n == 0 && strv_has(&other->names, name) &&
+		    (rank(other->action) < rank(rule->action) ||
+		     (k < i && rank(other->action) == rank(rule->action))))
+			return true;
 	}
-	return 0;
+	return false;
 }
 
 static int add_rules(scmp_filter_ctx ctx, const struct spec_seccomp *sc)
@@ -107,8 +114,8 @@ static int add_rules(scmp_filter_ctx ctx, const struct spec_seccomp *sc)
 		for (size_t j = 0; j < rule->names.n; j++) {
 			int nr = seccomp_syscall_resolve_name(rule->names.v[j]);
 
-			if (nr != __NR_SCMP_ERROR && (check_conflict(sc, i, rule->names.v[j]) < 0 ||
-						      add_rule(ctx, rule, nr) < 0))
+			if (nr != __NR_SCMP_ERROR && !is_overruled(sc, i, rule->names.v[j]) &&
+			    add_rule(ctx, rule, nr) < 0)
 				return -1;
 		}
 	}

@@ -75,7 +75,7 @@ int start_accept(struct setup *s)
 		if (fd < 0)
 			return fail(errno, "cannot wait for start");
 		/* A start that died before it said go: wait for the next. */
-		if (sync_expect(fd, SYNC_GO) < 0)
+		if (sync_expect(fd, SYNC_GO, NULL) < 0)
 			continue;
 		s->report = fd_take(&fd);
 		close(s->l->start_fd);

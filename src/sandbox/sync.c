@@ -1,9 +1,11 @@
 /* The one socketpair between the runtime and the container's process: typed
  * messages, error records, and the end that a successful execve gives it. */
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "internal.h"
 
@@ -51,9 +53,9 @@ int sync_recv(int sock, int *fd)
 	return m.type;
 }
 
-int sync_expect(int sock, enum sync_type type)
+int sync_expect(int sock, enum sync_type type, int *fd)
 {
-	int got = sync_recv(sock, NULL);
+	int got = sync_recv(sock, fd);
 
 	if (got < 0)
 		return -1;
@@ -84,4 +86,32 @@ int sync_wait_exec(int sock)
 		return fail(EPROTO, "unexpected message of %zd bytes", n);
 	u.exec.path[(size_t)n - sizeof(int)] = '\0';
 	return fail(u.exec.errnum, "exec: \"%s\"", u.exec.path);
+}
+
+int fd_from_child(unsigned long long flags, int (*make)(void *ctx), void *ctx)
+{
+	struct clone_args_v0 {
+		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+	} args = {.flags = flags, .exit_signal = SIGCHLD};
+	int pair[2], fd = -1;
+
+	if (sync_pair(pair) < 0)
+		return -1;
+	_fd_ int ours = pair[0], theirs = pair[1];
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0) {
+		fd = make(ctx);
+		if (fd < 0 || sync_send(theirs, SYNC_READY, fd) < 0)
+			sync_send_error(theirs);
+		_exit(0);
+	}
+	close(fd_take(&theirs));
+	if (pid < 0)
+		return fail(errno, "clone3");
+	int type = sync_recv(ours, &fd);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (type == SYNC_READY && fd >= 0)
+		return fd;
+	return type < 0 ? -1 : fail(EPROTO, "no descriptor came");
 }

@@ -1,5 +1,6 @@
 /* linux.sysctl: only what the container's own namespaces hold is written. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "internal.h"
@@ -79,17 +80,65 @@ int sysctl_check(const struct spec *s)
 	return 0;
 }
 
-int sysctl_write(struct setup *s)
+/* Group ids are those of who writes them. */
+static const char *group_range(struct setup *s, const struct kv *kv)
+{
+	unsigned from, to;
+
+	if (strcmp(key_with(s->spec->arena, kv->key, '.'), "net.ipv4.ping_group_range") != 0 ||
+	    sscanf(kv->value, "%u %u", &from, &to) != 2 || from > to)
+		return kv->value;
+	return arena_printf(s->spec->arena, "%u %u", ids_host_group(s->spec, from),
+			    ids_host_group(s->spec, to));
+}
+
+static int write_key(struct setup *s, const struct kv *kv, const char *value)
 {
 	struct arena *a = s->spec->arena;
 
 	/* The host's procfs shows the keys of the namespaces that we are in. */
+	return file_write(s->proc, arena_printf(a, "sys/%s", key_with(a, kv->key, '/')), value) < 0
+		       ? fail_in("linux.sysctl[%s]", kv->key)
+		       : 0;
+}
+
+static bool is_foreign(const struct setup *s, const struct kv *kv)
+{
+	return is_foreign_namespace(s->spec, namespace_of(s->spec->arena, kv->key));
+}
+
+int sysctl_set_joined(struct setup *s)
+{
 	for (size_t i = 0; i < s->spec->sysctl.n; i++) {
 		const struct kv *kv = &s->spec->sysctl.v[i];
-		char *path = arena_printf(a, "sys/%s", key_with(a, kv->key, '/'));
 
-		if (file_write(s->proc, path, kv->value) < 0)
-			return fail_in("linux.sysctl[%s]", kv->key);
+		if (is_foreign(s, kv) && write_key(s, kv, group_range(s, kv)) < 0)
+			return -1;
 	}
+	return 0;
+}
+
+int sysctl_write(struct setup *s)
+{
+	s->sysctl_denied = arena_array(s->spec->arena, s->spec->sysctl.n, sizeof(bool));
+	for (size_t i = 0; i < s->spec->sysctl.n; i++) {
+		const struct kv *kv = &s->spec->sysctl.v[i];
+
+		if (is_foreign(s, kv) || write_key(s, kv, kv->value) == 0)
+			continue;
+		if (error_last()->errnum != EACCES || !has_user_namespace(s->spec))
+			return -1;
+		s->sysctl_denied[i] = true;
+		error_clear();
+	}
+	return 0;
+}
+
+int sysctl_again(struct setup *s)
+{
+	for (size_t i = 0; i < s->spec->sysctl.n; i++)
+		if (s->sysctl_denied[i] &&
+		    write_key(s, &s->spec->sysctl.v[i], s->spec->sysctl.v[i].value) < 0)
+			return -1;
 	return 0;
 }

@@ -11,7 +11,7 @@
 enum { MOUNTINFO_MAX = 64 << 20 };
 
 /* Blanks, line breaks and backslashes are written as octal numbers. */
-static const char *unescape(char *s)
+const char *mountinfo_unescape(char *s)
 {
 	char *to = s, *from = s;
 
@@ -41,8 +41,8 @@ static bool parse_line(char *line, struct mount_entry *e)
 	    sscanf(field[NUMBER], "%u:%u", &e->major, &e->minor) != 2)
 		return false;
 	e->id = atoi(field[ID]);
-	e->root = unescape(field[ROOT]);
-	e->point = unescape(field[POINT]);
+	e->root = mountinfo_unescape(field[ROOT]);
+	e->point = mountinfo_unescape(field[POINT]);
 	e->type = strtok_r(tail + 3, " ", &save);
 	const char *source = strtok_r(NULL, " ", &save);
 	e->super = source ? strtok_r(NULL, " ", &save) : NULL;

@@ -19,19 +19,22 @@ load helpers
 }
 
 @test "doctor tells what this host has" {
-	run "$CASEMATE" doctor --format json
+	run "$CASEMATE" --profile "$PROFILE" doctor --format json
 	echo "$output"
 	result() { printf '%s' "$output" | jq -r --arg n "$1" '.[] | select(.name == $n) | .result + " " + .text'; }
 	[[ "$(result kernel)" == "pass Linux $(uname -r)" ]]
 	if [ -f /sys/fs/cgroup/cgroup.controllers ]; then [ "$(result cgroups)" = "pass v2" ]; else [[ "$(result cgroups)" == "warn v1"* ]]; fi
 	[ "$(result seccomp)" = "pass filters, all actions" ]
 	[[ "$(result "user namespace")" == pass* ]]
+	[[ "$(result "idmapped mounts")" == pass* ]]
+	[[ "$(result "overlay layers")" == pass* ]]
+	[[ "$(result "host ids")" == "pass 2245 ranges of 65536 from 2000224256 (profile restricted)"* ]]
 	case $(cat /sys/kernel/security/lsm 2>/dev/null) in
 	*apparmor*) [[ "$(result "security module")" == *AppArmor* ]] ;;
 	*selinux*) [[ "$(result "security module")" == *SELinux* ]] ;;
 	?*) [[ "$(result "security module")" == *"neither AppArmor nor SELinux"* ]] ;;
 	esac
-	"$CASEMATE" doctor | grep -q "^pass *kernel" || [ $? = 1 ]
+	"$CASEMATE" --profile "$PROFILE" doctor | grep -q "^pass *kernel" || [ $? = 1 ]
 }
 
 @test "unknown commands and options are errors" {

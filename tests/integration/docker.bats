@@ -22,25 +22,31 @@ setup_file() {
 	chown 65532:65532 "$D/rootfs/data"
 	cp -r --no-preserve=ownership "$SRC/profiles" "$D/profiles"
 	chmod -R u=rwX,go=rX "$D" "$D/profiles"
-	jq -n --arg c "$CASEMATE" --arg s "$D" '{"storage-driver": "vfs", runtimes: {
+	jq -n --arg c "$CASEMATE" --arg s "$D" '{"storage-driver": "overlay2", runtimes: {
 		casemate: {path: $c, runtimeArgs: ["--profile", ($s + "/profiles/restricted.json")]},
+		baseline: {path: $c, runtimeArgs: ["--profile", ($s + "/profiles/baseline.json")]},
 		unconfined: {path: $c, runtimeArgs: ["--profile", ($s + "/profiles/unconfined.json")]}}}' >"$D/daemon.json"
-	dockerd --config-file "$D/daemon.json" --data-root "$DATA" --exec-root "$D/exec" --pidfile "$D/pid" \
-		-H "unix://$D/docker.sock" --iptables=false --bridge=none --ip-masq=false >"$D/log" 2>&1 3>&- &
+	# Its bridge is in a network namespace of the test's.
+	unshare -n dockerd --config-file "$D/daemon.json" --data-root "$DATA" --exec-root "$D/exec" --pidfile "$D/pid" \
+		-H "unix://$D/docker.sock" --iptables=false --ip-masq=false --bip 10.213.77.1/24 >"$D/log" 2>&1 3>&- &
 	export DOCKER_HOST=unix://$D/docker.sock
 	for _ in $(seq 120); do docker version >/dev/null 2>&1 && break; sleep 0.5; done
 	tar -C "$D/rootfs" -c . | docker import --change 'ENV PATH=/bin' - probe >/dev/null
 }
 
+# stop_daemon PIDFILE
+stop_daemon() {
+	[ -s "$1" ] || return 0
+	pid=$(cat "$1")
+	kill "$pid" || return 0
+	for _ in $(seq 60); do kill -0 "$pid" 2>/dev/null || break; sleep 0.5; done
+	kill -9 "$pid" 2>/dev/null || true
+}
+
 teardown_file() {
 	[ -n "${D:-}" ] || return 0
 	docker ps -aq 2>/dev/null | xargs -r docker rm -f >/dev/null 2>&1
-	if [ -s "$D/pid" ]; then
-		pid=$(cat "$D/pid")
-		kill "$pid"
-		for _ in $(seq 60); do kill -0 "$pid" 2>/dev/null || break; sleep 0.5; done
-		kill -9 "$pid" 2>/dev/null || true
-	fi
+	stop_daemon "$D/pid"
 	grep -oE " ($D|$DATA)[^ ]*" /proc/self/mountinfo | sort -r | xargs -r umount -l
 	rm -rf "$D" "$DATA"
 }
@@ -187,5 +193,100 @@ refused() {
 	[ "$(docker run --rm --runtime=unconfined --network none --cap-add SYS_ADMIN probe id -u)" = 0 ]
 	[ "$(docker run --rm --runtime=unconfined --network none --privileged probe sh -c 'grep CapEff /proc/self/status | cut -f2')" != 0000000000000000 ]
 	docker run --rm --runtime=unconfined --network none --pid=host probe ls "/proc/$$/status"
-	[ "$(docker run --rm --runtime=unconfined --network=host probe readlink /proc/self/ns/net)" = "$(readlink /proc/self/ns/net)" ]
+	[ "$(docker run --rm --runtime=unconfined --network=host probe readlink /proc/self/ns/net)" = "$(readlink "/proc/$(cat "$D/pid")/ns/net")" ]
+}
+
+@test "every container has ids of its own on the host" {
+	background
+	id=$(docker inspect -f '{{.Id}}' "$N")
+	first=$(docker exec "$N" sh -c 'read -r a b c </proc/self/uid_map; echo "$a $b $c"')
+	[[ "$first" == "0 "*" 65536" ]]
+	docker run -d --name "$N-2" --runtime=casemate --network none probe sleep 1000
+	second=$(docker exec "$N-2" sh -c 'read -r a b c </proc/self/uid_map; echo "$a $b $c"')
+	pid=$(docker inspect -f '{{.State.Pid}}' "$N-2")
+	docker rm -f "$N-2"
+	[ "$first" != "$second" ]
+	[ "$first" != "0 0 4294967295" ]
+	pid=$(docker inspect -f '{{.State.Pid}}' "$N")
+	[ "$(awk '/^Uid:/ { print $2 }' "/proc/$pid/status")" = $(($(cut -d' ' -f2 <<<"$first") + 65532)) ]
+	# As the image has it, and nothing of it on the disk.
+	[ "$(docker exec "$N" stat -c %u:%g /data /bin/busybox | tr '\n' ' ')" = "65532:65532 0:0 " ]
+	[ -z "$(find "$DATA" "$D" -xdev -uid +2000000000)" ]
+	[ "$(docker exec "$N" sh -c 'cat /etc/hostname; ls /etc/hosts /etc/resolv.conf' | tr '\n' ' ')" = "$(cut -c-12 <<<"$id") /etc/hosts /etc/resolv.conf " ]
+	[ "$(drun --group-add 1234 probe id -G)" = "65532 1234" ]
+}
+
+@test "a writable root: cp, diff, commit, export and start see what was written" {
+	docker run -d --name "$N" --runtime=baseline --network none probe sh -c \
+		'echo mine >/written; chown 1000:1001 /written; rm /bin/ls; mkdir /dir; exec sleep 1000'
+	for _ in $(seq 50); do docker exec "$N" test -d /dir && break; sleep 0.1; done
+	[ "$(docker exec "$N" id -u)" = 0 ]
+	echo in | docker exec -i "$N" sh -c 'cat >/dir/exec'
+	docker stop -t 0 "$N"
+	diff=$(docker diff "$N")
+	[[ "$diff" == *"A /written"* ]]
+	[[ "$diff" == *"D /bin/ls"* ]]
+	[[ "$diff" == *"A /dir/exec"* ]]
+	docker cp "$N:/written" "$D/written"
+	[ "$(cat "$D/written")" = mine ]
+	docker export "$N" | tar -tvn --numeric-owner -f - written 2>/dev/null | grep -q '1000/1001' ||
+		docker export "$N" | tar --numeric-owner -tvf - written | grep -q '1000/1001'
+	echo put >"$D/put"
+	docker cp "$D/put" "$N:/put"
+	docker start "$N"
+	[ "$(docker exec "$N" cat /put /written | tr '\n' ' ')" = "put mine " ]
+	docker commit "$N" "commit-$$" >/dev/null
+	[ "$(drun "commit-$$" stat -c %u:%g /written)" = 1000:1001 ]
+	docker rm -f "$N"
+	docker rmi "commit-$$"
+	[ -z "$(find "$DATA" -xdev -uid +2000000000)" ]
+}
+
+@test "a network of Docker's: the hook brings the interface into the container's namespace" {
+	docker run -d --name "$N" --runtime=casemate probe sh -c 'echo from-the-other >/tmp/index.html; exec httpd -f -p 80 -h /tmp'
+	address=$(docker inspect -f '{{.NetworkSettings.IPAddress}}' "$N")
+	[[ "$address" == 10.213.77.* ]]
+	[ "$(docker exec "$N" cat /sys/class/net/eth0/operstate)" = up ]
+	for _ in $(seq 20); do docker exec "$N" wget -qO- http://127.0.0.1 >/dev/null 2>&1 && break; sleep 0.2; done
+	[ "$(docker run --rm --runtime=casemate probe wget -qO- "http://$address")" = from-the-other ]
+	# Who may ping without any privilege: all of the container's groups.
+	[ "$(docker exec "$N" cat /proc/sys/net/ipv4/ping_group_range | tr '\t' ' ')" = "0 65535" ]
+}
+
+@test "the network of another container, and its hosts file" {
+	background --sysctl net.ipv4.ip_unprivileged_port_start=99
+	[ "$(docker run --rm --runtime=casemate --network "container:$N" probe cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" = 99 ]
+	[ "$(docker run --rm --runtime=casemate --network "container:$N" probe ls /sys/class/net | grep -c lo)" -ge 1 ]
+	[ "$(docker run --rm --runtime=casemate --network "container:$N" probe hostname)" = "$(docker exec "$N" hostname)" ]
+}
+
+@test "a daemon that maps users itself keeps its ids" {
+	# In a mount namespace where the accounts are copies with its user in them.
+	mkdir "$D/remap" "$DATA/remap"
+	chmod 711 "$DATA"
+	cat >"$D/remap/start" <<-'S'
+		cd "$1"
+		for f in passwd group subuid subgid; do
+			[ -e /etc/$f ] || exit 1
+			cat /etc/$f >$f
+		done
+		echo remapuser:x:7777:7777::/nonexistent:/bin/false >>passwd
+		echo remapuser:x:7777: >>group
+		echo remapuser:500000:65536 | tee -a subuid >>subgid
+		for f in passwd group subuid subgid; do mount --bind $f /etc/$f; done
+		exec dockerd --config-file ../daemon.json --data-root "$2" --exec-root "$1/exec" --pidfile "$1/pid" \
+			-H "unix://$1/s" --iptables=false --bridge=none --userns-remap=remapuser:remapuser
+	S
+	[ -e /etc/subuid ] && [ -e /etc/subgid ] || skip "no /etc/subuid on this host"
+	unshare -m bash "$D/remap/start" "$D/remap" "$DATA/remap" >"$D/remap/log" 2>&1 3>&- &
+	remapped() { docker -H "unix://$D/remap/s" "$@"; }
+	for _ in $(seq 120); do remapped version >/dev/null 2>&1 && break; sleep 0.5; done
+	tail -3 "$D/remap/log"
+	tar -C "$D/rootfs" -c . | remapped import --change 'ENV PATH=/bin' - probe >/dev/null
+	run remapped run --rm --runtime=casemate --network none probe sh -c 'id -u; read -r a b c </proc/self/uid_map; echo $b; stat -c %u /bin'
+	echo "$output"
+	second=$(remapped run --rm --runtime=baseline --network none probe sh -c 'id -u; touch /x && stat -c %u /x' | tr '\n' ' ')
+	stop_daemon "$D/remap/pid"
+	[ "$output" = $'65532\n500000\n0' ]
+	[ "$second" = "0 0 " ]
 }

@@ -5,6 +5,13 @@ bats_require_minimum_version 1.5.0
 SRC=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 CASEMATE=${CASEMATE:-$SRC/build/casemate}
 
+# Where tests keep what they make: /run, unless it is a tmpfs that cannot be
+# idmapped (Linux before 6.3).
+BASE=/run
+if [ "$(stat -f -c %T /run)" = tmpfs ] && [ "$(uname -r | awk -F. '{ print $1 * 100 + $2 }')" -lt 603 ]; then
+	BASE=/srv
+fi
+
 need() {
 	local tool
 	for tool in "$@"; do command -v "$tool" >/dev/null || skip "$tool is not installed"; done
@@ -28,7 +35,7 @@ make_rootfs() {
 
 # What a file of tests shares: SHARED, a rootfs, the profiles.
 make_shared() {
-	SHARED=$(mktemp -d /run/casemate-test.XXXXXX)
+	SHARED=$(mktemp -d $BASE/casemate-test.XXXXXX)
 	chmod 755 "$SHARED"
 	make_rootfs "$SHARED/rootfs"
 	copy_profiles "$SHARED/profiles"
@@ -49,7 +56,7 @@ teardown_file() {
 }
 
 setup() {
-	T=$(mktemp -d /run/casemate-test.XXXXXX)
+	T=$(mktemp -d $BASE/casemate-test.XXXXXX)
 	chmod 755 "$T"
 	ID=test-$$-$BATS_TEST_NUMBER
 	PROFILE=$SHARED/profiles/restricted.json
@@ -67,6 +74,7 @@ teardown() {
 	for dir in /sys/fs/cgroup/casemate-test-$$ /sys/fs/cgroup/*/casemate-test-$$; do
 		[ -d "$dir" ] && find "$dir" -depth -type d -exec rmdir {} \;
 	done
+	find /run/casemate-ids -lname "$(realpath "$T")/*" -delete 2>/dev/null || true
 	rm -rf "$T"
 }
 

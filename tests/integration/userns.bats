@@ -1,0 +1,381 @@
+#!/usr/bin/env bats
+# A user namespace for every container: its ids, the image's and the volumes'
+# owners, and what belongs to other user namespaces.
+load helpers
+
+range_of() { cm state "$1" | jq '.uidMappings[0].hostID'; }
+
+# A profile with a pool: POOL FIRST COUNT.
+pool() {
+	echo "{\"extends\": \"$SHARED/profiles/restricted.json\", \"user\": {\"namespace\": {
+		\"pool\": {\"hostID\": $1, \"size\": $2}}}}" >"$T/pool.json"
+	PROFILE=$T/pool.json
+}
+
+as_is() {
+	echo "{\"extends\": \"$1\", \"user\": {\"namespace\": {\"unmappable\": \"as-is\"}}}" >"$T/as-is.json"
+	PROFILE=$T/as-is.json
+}
+
+# A folder that may be a volume; removed with the test.
+volume() {
+	V=$(mktemp -d /srv/casemate-test.XXXXXX)
+	chmod 755 "$V"
+}
+
+clean() {
+	grep -oE " (${T}|${V:-none})[^ ]*" /proc/self/mountinfo | sort -r | while read -r m; do
+		umount -l "$(printf '%b' "${m//\\/\\0}")"
+	done
+	rm -rf "${V:-}"
+}
+eval "common_$(declare -f teardown)"
+teardown() {
+	common_teardown
+	clean
+}
+
+@test "a range of host ids: inside, on the host, in the state, and gone after" {
+	echo secret >"$T/bundle/rootfs/data/own"
+	chown 1234:1235 "$T/bundle/rootfs/data/own"
+	background 'while read -r l; do echo "$l"; done </proc/self/uid_map >/tmp/map; sleep 1000'
+	first=$(range_of "$ID")
+	[ "$first" -ge 2000224256 ]
+	[ $((first % 65536)) = 0 ]
+	[[ "$(cm exec "$ID" cat /tmp/map)" =~ ^0\ +$first\ +65536$ ]]
+	[ "$(cm exec "$ID" stat -c %u:%g /data/own)" = 1234:1235 ]
+	[ "$(cm exec "$ID" stat -c %u:%g /bin/busybox)" = 0:0 ]
+	pid=$(cm state "$ID" | jq .pid)
+	[ "$(awk '/^Uid:/ { print $2 }' "/proc/$pid/status")" = $((first + 65532)) ]
+	[ "$(awk '/^Gid:/ { print $2 }' "/proc/$pid/status")" = $((first + 65532)) ]
+	[ "$(readlink "/run/casemate-ids/$first")" = "$(realpath "$T")/state/$ID" ]
+	[ "$(readlink "/proc/$pid/ns/user")" != "$(readlink /proc/self/ns/user)" ]
+	# Nothing on the disk belongs to it.
+	[ -z "$(find "$T" -uid +2000000000)" ]
+	cm delete --force "$ID"
+	[ ! -L "/run/casemate-ids/$first" ]
+	in_container 'cat /proc/self/uid_map'
+	[ -z "$(find /run/casemate-ids -lname "$(realpath "$T")/*")" ]
+	unconfined
+	in_container 'cat /proc/self/uid_map'
+	[[ "$output" == *" 4294967295" ]]
+}
+
+@test "ids: many creates at once are disjoint, a pool that is used up says so" {
+	pool 1073741824 $((12 * 65536))
+	sh_args 'sleep 1000'
+	for i in $(seq 12); do
+		jq --arg i "$i" '.linux.cgroupsPath += $i' "$T/bundle/config.json" >"$T/c$i.json"
+		cm create --bundle "$T/bundle" --config "$T/c$i.json" "$ID-$i" >"$T/log$i" 2>&1 3>&- &
+	done
+	wait
+	cat "$T"/log*
+	[ "$(for i in $(seq 12); do range_of "$ID-$i"; done | sort -u | wc -l)" = 12 ]
+	run cm run --bundle "$T/bundle" "$ID"
+	[ "$status" = 1 ]
+	[[ "$output" == *"none of the 12 ranges of the profile's pool is free"*"user.namespace.pool"* ]]
+	[ ! -e "$T/state/$ID" ]
+	cm delete --force "$ID-5"
+	in_container true
+	[ "$status" = 0 ]
+	# A container that nobody deleted, and whose state is gone.
+	cm kill "$ID-6" KILL
+	rm -rf "$T/state/$ID-6" "$T/log6"
+	for _ in $(seq 100); do
+		in_container true && [ "$status" = 0 ] && break
+		sleep 0.1
+	done
+	[ "$status" = 0 ]
+	for bad in '0 65536' '65536 65535' '65535 65536' '65536 0' '4294901760 65536'; do
+		# shellcheck disable=SC2086
+		pool $bad
+		run cm check "$T/bundle"
+		[ "$status" = 2 ]
+		[[ "$output" == *"user.namespace.pool: hostID and size must be multiples of 65536"* ]]
+	done
+	echo "{\"extends\": \"$SHARED/profiles/restricted.json\", \"user\": {\"fallback\": {\"uid\": 70000}}}" >"$T/pool.json"
+	run cm check "$T/bundle"
+	[[ "$output" == *"user.fallback: 70000:65532 is not among the 65536 ids"* ]]
+}
+
+@test "ids: killed between reserving and the clone, delete gives the range back" {
+	need strace
+	sh_args true
+	strace -f -o /dev/null -e trace=clone3 -e inject=clone3:signal=KILL \
+		"$CASEMATE" --root "$T/state" --profile "$PROFILE" create --bundle "$T/bundle" "$ID" >/dev/null 2>&1 || true
+	[ -n "$(find /run/casemate-ids -lname "$(realpath "$T")/*")" ]
+	cm delete --force "$ID"
+	[ -z "$(find /run/casemate-ids -lname "$(realpath "$T")/*")" ]
+	in_container 'echo again'
+	[ "$output" = again ]
+}
+
+@test "volumes: uid 1000 inside is uid 1000 on the disk" {
+	volume
+	mkdir -p "$V/v/sub"
+	chown 65532 "$V/v"
+	echo x >"$V/v/sub/f"
+	chown 1000:1001 "$V/v/sub/f"
+	edit --arg s "$V/v" '.mounts += [{destination: "/data", source: $s, options: ["rbind", "rw"]}]'
+	in_container 'stat -c %u:%g /data/sub/f; echo new >/data/new; ls -n /data | wc -l'
+	[ "$output" = $'1000:1001\n3' ]
+	[ "$(stat -c %u:%g "$V/v/new")" = 65532:65532 ]
+	# exec sees the same mount.
+	background
+	cm exec "$ID" sh -c 'echo more >/data/more'
+	[ "$(stat -c %u:%g "$V/v/more")" = 65532:65532 ]
+	cm delete -f "$ID"
+	# A socket, a file.
+	edit --arg s "$V/v/new" '.mounts[-1].source = $s | .mounts[-1].destination = "/srv/file"'
+	in_container 'cat /srv/file; echo changed >/srv/file'
+	[ "$(cat "$V/v/new")" = changed ]
+}
+
+@test "volumes: a file system that cannot map is refused, or bound as it is" {
+	volume
+	mkdir -p "$V"/{lower,upper,work,m}
+	mount -t overlay -o "lowerdir=$V/lower,upperdir=$V/upper,workdir=$V/work" overlay "$V/m" || skip "no overlay on this host"
+	echo all >"$V/m/all"
+	echo own >"$V/m/own"
+	chmod 600 "$V/m/own"
+	edit --arg s "$V/m" '.mounts += [{destination: "/data", source: $s, options: ["bind", "rw"]}]'
+	in_container 'ls -n /data/own'
+	[ "$status" = 1 ]
+	[[ "$output" == *"/data): the ids of $V/m cannot be mapped"*"user.namespace.unmappable"* ]]
+	as_is "$SHARED/profiles/restricted.json"
+	in_container 'stat -c %u /data/own; cat /data/all; cat /data/own'
+	[[ "$output" == $'65534\nall\n'*"Permission denied"* ]]
+	# A file for everybody to read and nobody to write needs no mapping.
+	PROFILE=$SHARED/profiles/restricted.json
+	edit --arg s "$V/m/all" '.mounts[-1].source = $s | .mounts[-1].destination = "/etc/resolv.conf"'
+	in_container 'cat /etc/resolv.conf; echo no >/etc/resolv.conf'
+	[[ "$output" == all* ]]
+	[ "$(cat "$V/m/all")" = all ]
+	edit --arg s "$V/m/own" '.mounts[-1].source = $s'
+	in_container true
+	[[ "$output" == *"cannot be mapped"* ]]
+}
+
+# An overlay as an engine mounts it, in $V; lower layers from the top.
+engine_overlay() {
+	volume
+	mkdir -p "$V"/{one,two,upper,work,merged}
+	cp -a "$T/bundle/rootfs/." "$V/two/"
+	echo two >"$V/two/file"
+	chown 5:6 "$V/two/file"
+	echo hidden >"$V/two/gone"
+	mkdir "$V/one/own"
+	chown 65532:65532 "$V/one/own"
+	mknod "$V/one/gone" c 0 0
+	edit --arg r "$V/merged" '.root.path = $r'
+}
+
+# PROFILE must be set first; what is seen through the new overlay.
+sees_layers() {
+	in_container 'stat -c %u:%g /file; cat /file; ls /gone; ls -d /own; stat -c %u:%g /own /bin'
+	[ "$output" = $'5:6\ntwo\nls: /gone: No such file or directory\n/own\n65532:65532\n0:0' ]
+}
+
+@test "an overlay: its layers are mapped, a read-only root leaves them alone" {
+	engine_overlay
+	mount -t overlay -o "lowerdir=$V/one:$V/two,upperdir=$V/upper,workdir=$V/work" overlay "$V/merged" || skip "no overlay on this host"
+	echo late >"$V/merged/late"
+	chown 7 "$V/merged/late"
+	before=$(find "$V/upper" "$V/work" | sort)
+	edit '.mounts += [{destination: "/made/deep", type: "tmpfs", source: "tmpfs"}]'
+	sees_layers
+	in_container 'stat -c %u /late; touch /own/x; grep " / / " /proc/self/mountinfo'
+	[[ "$output" == 7$'\n'*"Read-only file system"* ]]
+	[[ "$output" == *" ro,nosuid,nodev"* ]]
+	# Neither the mount point nor a place of the host is to be seen.
+	[ "$(find "$V/upper" "$V/work" | sort)" = "$before" ]
+	[[ "$output" != *"$V"* ]]
+}
+
+@test "an overlay: a writable root writes into the engine's layer" {
+	engine_overlay
+	mount -t overlay -o "lowerdir=$V/one:$V/two,upperdir=$V/upper,workdir=$V/work" overlay "$V/merged" || skip "no overlay on this host"
+	PROFILE=$SHARED/profiles/baseline.json
+	edit '.root.readonly = false | .process.user = {uid: 0, gid: 0} | .process.capabilities = {bounding: ["CAP_CHOWN"], permitted: ["CAP_CHOWN"], effective: ["CAP_CHOWN"]}'
+	sees_layers
+	in_container 'echo new >/new && chown 8:9 /new && echo changed >>/file; rm /bin/ls; mkdir /dir && ln -s x /link && mv /dir /moved'
+	echo "$(ls -lnR "$V/upper")"
+	[ "$(stat -c %u:%g "$V/upper/new")" = 8:9 ]
+	[ "$(stat -c %F "$V/upper/bin/ls")" = "character special file" ]
+	[ "$(stat -c %u "$V/upper/moved")" = 0 ]
+	[ -z "$(find "$V" -uid +2000000000)" ]
+	# The engine looks at it by a mount of its own, afterwards.
+	umount "$V/merged"
+	mount -t overlay -o "lowerdir=$V/one:$V/two,upperdir=$V/upper,workdir=$V/work" overlay "$V/merged"
+	[ "$(cat "$V/merged/new")" = new ]
+	[ ! -e "$V/merged/bin/ls" ]
+	# And again: the work folder of the first time is no hindrance.
+	in_container 'cat /new; echo second >/second'
+	[ "$output" = new ]
+	[ "$(cat "$V/upper/second")" = second ]
+}
+
+@test "an overlay: many layers, relative ones, odd names, options" {
+	engine_overlay
+	# 120 layers, relative to a folder that the mount does not tell.
+	mkdir "$V/l"
+	ln -s ../one "$V/l/0" && ln -s ../two "$V/l/119"
+	for i in $(seq 118); do mkdir "$V/n$i" && echo "$i" >"$V/n$i/layer$i" && ln -s "../n$i" "$V/l/$i"; done
+	list=$(seq -s: 0 119 | sed 's|[0-9]*|l/&|g')
+	(cd "$V" && mount -t overlay -o "lowerdir=$list,upperdir=upper,workdir=work" overlay merged) || skip "no overlay of 120 layers on this host"
+	sees_layers
+	in_container 'ls / | grep -c layer; cat /layer77'
+	[ "$output" = $'118\n77' ]
+	# The same names in two places above it: which one cannot be told.
+	mkdir -p "$V/merged.d" && umount "$V/merged"
+	# Names with what the options are made of.
+	mkdir -p "$V/o:d\\d, x"/{one,two,up,wo}
+	cp -a "$V/one/." "$V/o:d\\d, x/one/" && cp -a "$V/two/." "$V/o:d\\d, x/two/"
+	odd="$V/o\\:d\\\\d\\, x"
+	mount -t overlay -o "lowerdir=$odd/one:$odd/two,upperdir=$odd/up,workdir=$odd/wo" overlay "$V/merged" || skip "no such names in options on this host"
+	sees_layers
+	umount "$V/merged"
+	# No upper layer: an engine's read-only view.
+	mount -t overlay -o "lowerdir=$V/one:$V/two" overlay "$V/merged"
+	sees_layers
+	umount "$V/merged"
+	mount -t overlay -o "lowerdir=$V/one:$V/two,upperdir=$V/upper,workdir=$V/work,metacopy=on,redirect_dir=on" overlay "$V/merged" || skip "no metacopy on this host"
+	rm -r "$V/merged/etc" && mkdir "$V/merged/etc"
+	chmod 640 "$V/merged/file"
+	mkdir "$V/merged/own/sub" && mv "$V/merged/own" "$V/merged/renamed"
+	mkdir "$V/merged/own"
+	chown 65532:65532 "$V/merged/own"
+	in_container 'stat -c %a:%u /file; ls /renamed; ls /etc; mount | head -1'
+	[[ "$output" == $'640:5\nsub\noverlay on / '* ]]
+	[[ "$output" == *metacopy=on* ]]
+	umount "$V/merged"
+	# Marks of a layer under names that an ordinary user may give.
+	rm -rf "$V/upper" "$V/work" && mkdir "$V/upper" "$V/work"
+	mount -t overlay -o "userxattr,lowerdir=$V/one:$V/two,upperdir=$V/upper,workdir=$V/work" overlay "$V/merged"
+	rm -r "$V/merged/etc" "$V/merged/file" && mkdir "$V/merged/etc"
+	in_container 'ls /etc /file; mount | head -1'
+	[[ "$output" == *"/file: No such file"*$'\n/etc:\n'*userxattr* ]]
+	umount "$V/merged"
+	mount -t overlay -o "lowerdir=$V/one:$V/two::$V/n1,upperdir=$V/upper,workdir=$V/work,metacopy=on,redirect_dir=on" overlay "$V/merged" || return 0
+	in_container true
+	[ "$status" = 1 ]
+	[[ "$output" == *"layers with data only"* ]]
+}
+
+@test "an overlay: layers in two file systems, mounts in it" {
+	engine_overlay
+	mkdir "$V/other"
+	mount -t tmpfs tmpfs "$V/other"
+	cp -a "$V/one/." "$V/other/"
+	mount -t overlay -o "lowerdir=$V/other:$V/two,upperdir=$V/upper,workdir=$V/work" overlay "$V/merged" || skip "no overlay on this host"
+	in_container 'stat -c %u:%g /own'
+	# tmpfs can be mapped since Linux 6.3.
+	[ "$output" = 65532:65532 ] || [[ "$output" == *"the ids of its layers cannot be mapped"*"user.namespace.unmappable"* ]]
+	mount -t tmpfs tmpfs "$V/merged/data"
+	in_container true
+	[ "$status" = 1 ]
+	[[ "$output" == *"is an overlay with mounts in it"* ]]
+}
+
+@test "a root that cannot be mapped, as it is" {
+	engine_overlay
+	mkdir "$V/deep"
+	mount -t overlay -o "lowerdir=$V/one:$V/two,upperdir=$V/upper,workdir=$V/work" overlay "$V/merged" || skip "no overlay on this host"
+	# A folder inside of an overlay is not the overlay.
+	mkdir "$V/merged/root"/{bin,proc,sys,dev,tmp,run}
+	cp "$V/two/bin/busybox" "$V/merged/root/bin/sh"
+	edit --arg r "$V/merged/root" '.root.path = $r'
+	in_container 'echo ran'
+	[ "$status" = 1 ]
+	[[ "$output" == *"root.path: "*"cannot be mapped"*"user.namespace.unmappable"* ]]
+	as_is "$SHARED/profiles/restricted.json"
+	in_container 'echo ran'
+	[ "$output" = ran ]
+}
+
+@test "namespaces of another container's user namespace: net, ipc, uts" {
+	edit '.hostname = "first" | .linux.sysctl = {"net.ipv4.ping_group_range": "0 2147483647", "kernel.shm_rmid_forced": "1"}'
+	background 'sleep 1000' || { cat "$T/err"; false; }
+	pid=$(cm state "$ID" | jq .pid)
+	jq --arg p "/proc/$pid/ns" '.linux.cgroupsPath += "-two" | .hostname = "second" |
+		.linux.sysctl = {"net.ipv4.ping_group_range": "10 2147483647"} |
+		.mounts += [{destination: "/dev/mqueue", type: "mqueue", source: "mqueue"}] |
+		.mounts |= unique_by(.destination) |
+		(.linux.namespaces[] | select(.type == "network") | .path) = $p + "/net" |
+		(.linux.namespaces[] | select(.type == "ipc") | .path) = $p + "/ipc" |
+		(.linux.namespaces[] | select(.type == "uts") | .path) = $p + "/uts"' "$T/bundle/config.json" >"$T/config.new"
+	mv "$T/config.new" "$T/bundle/config.json"
+	sh_args 'sleep 1000'
+	cm run --detach --bundle "$T/bundle" "$ID-2" </dev/null >/dev/null 2>"$T/err" || { cat "$T/err"; false; }
+	[ "$(range_of "$ID")" != "$(range_of "$ID-2")" ]
+	# Its sysfs is the network namespace's.
+	[ "$(cm exec "$ID-2" ls /sys/class/net)" = "$(cm exec "$ID" ls /sys/class/net)" ]
+	nsenter -t "$pid" -n ip link set lo up
+	[ "$(cm exec "$ID-2" cat /sys/class/net/lo/operstate /sys/class/net/lo/flags)" = $'unknown\n0x9' ]
+	run cm exec "$ID-2" sh -c 'hostname; cat /proc/sys/kernel/shm_rmid_forced; mount | grep -E "mqueue|sysfs" | cut -d" " -f1,3,5,6; touch /sys/x /dev/mqueue/x'
+	echo "$output"
+	[[ "$output" == $'second\n1\n'* ]]
+	[[ "$output" == *"/sys sysfs (ro"* ]]
+	[[ "$output" == *"/dev/mqueue mqueue"* ]]
+	[[ "$output" != *"touch: /sys/x: No"* ]]
+	# Groups of the second, by the host's numbers.
+	first=$(range_of "$ID-2")
+	[ "$(nsenter -t "$pid" -n cat /proc/sys/net/ipv4/ping_group_range | tr '\t' ' ')" = "$((first + 10)) $((first + 65535))" ]
+	[ "$(cm exec "$ID" hostname)" = second ]
+}
+
+@test "a bundle in the home of a user, which nobody else may enter" {
+	volume
+	mkdir "$V/home"
+	mv "$T/bundle" "$V/home/bundle"
+	ln -s "$V/home/bundle" "$T/bundle"
+	chown 4321 "$V/home"
+	chmod 700 "$V/home"
+	in_container 'echo ran'
+	[ "$output" = ran ]
+}
+
+@test "files on stdio keep their owner, pipes are given to the container" {
+	mkfifo "$T/fifo"
+	sh_args 'echo x >/dev/stderr; echo y'
+	cat "$T/fifo" >"$T/out" &
+	cm run --bundle "$T/bundle" "$ID" </dev/null 2>"$T/err" >"$T/fifo" || cat "$T/err"
+	wait
+	[ "$(cat "$T/out")" = y ]
+	[ "$(stat -c %u "$T/fifo")" = 0 ]
+	sh_args 'echo z >/dev/stdout'
+	[ "$(cm run --bundle "$T/bundle" "$ID" </dev/null | cat)" = z ]
+}
+
+@test "ids that the container has not, are an error; its own mappings stay" {
+	edit '.process.user.additionalGids = [70000]'
+	in_container true
+	[ "$status" = 1 ]
+	[[ "$output" == *"process.user.additionalGids"* ]]
+	edit 'del(.process.user.additionalGids) | .process.user.uid = 70000'
+	in_container true
+	[[ "$output" == *"process.user.uid: 70000"*"does not map this id"* ]]
+	edit '.process.user.uid = 65532 | .linux.namespaces += [{type: "user"}] |
+		.linux.uidMappings = [{containerID: 0, hostID: 300000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+	chown -R 300000:300000 "$T/bundle/rootfs"
+	in_container 'cat /proc/self/uid_map; stat -c %u /bin'
+	[[ "$output" =~ \ 300000\ +65536$'\n'0$ ]]
+	[ -z "$(find /run/casemate-ids -lname "$(realpath "$T")/*")" ]
+}
+
+@test "exec, pause and delete know the ids after the profile was changed" {
+	pool 1073741824 $((12 * 65536))
+	background
+	first=$(range_of "$ID")
+	echo "{\"extends\": \"$SHARED/profiles/restricted.json\", \"rules\": {\"user.namespace\": \"off\"}}" >"$T/pool.json"
+	run cm exec "$ID" cat /proc/self/uid_map
+	[[ "$output" =~ $first ]]
+	cm delete --force "$ID"
+	[ ! -L "/run/casemate-ids/$first" ]
+	# And the other way round: one that was made without stays without.
+	background
+	PROFILE=$SHARED/profiles/restricted.json
+	pool 1073741824 $((12 * 65536))
+	run cm exec "$ID" cat /proc/self/uid_map
+	[[ "$output" == *4294967295 ]]
+}
