@@ -84,35 +84,76 @@ int parent_limits(const struct spec_process *p, pid_t pid)
 	return 0;
 }
 
-/* Runs in the child of the one fork that cannot be avoided: the parent cannot
- * enter a user namespace and come back, so a process in between does, and makes
- * the container's process its sibling. */
-static pid_t clone_in_user_namespace(struct setup *s, struct clone_args_v2 *args)
+/* What takes the rights of the user namespace that a joined one belongs to. */
+static int use_joined(struct setup *s)
 {
-	volatile long result = -1;
-	volatile int error = 0;
-	pid_t between = vfork();
+	if (mounts_prepare_joined(s) < 0 || sysctl_set_joined(s) < 0)
+		return -1;
+	return is_foreign_namespace(s->spec, CLONE_NEWUTS) ? namespaces_set_names(s->spec) : 0;
+}
 
-	if (between == 0) {
-		if (namespaces_join_user(s->spec) < 0)
-			_exit(1);
-		args->flags = (args->flags & ~(uint64_t)CLONE_PIDFD) | CLONE_PARENT;
-		args->exit_signal = 0;
-		long pid = syscall(SYS_clone3, args, sizeof(*args));
-		if (pid == 0)
-			child_container(s);
-		result = pid;
-		error = errno;
-		_exit(0);
+/* What the process in between says, in memory that it shares. */
+struct between {
+	pid_t pid; /* of the container's process; 0: none, for the error */
+	struct error error;
+};
+
+/* Where the runtime could not return from what it joins, it joins nothing. */
+static bool joins_for_good(const struct spec *s)
+{
+	for (size_t i = 0; i < s->namespaces.n; i++)
+		if (s->namespaces.v[i].path &&
+		    (s->in_user_namespace || s->namespaces.v[i].type == CLONE_NEWUSER))
+			return true;
+	return false;
+}
+
+static _Noreturn void be_between(struct setup *s, struct clone_args_v2 *args, struct between *b)
+{
+	int saved[8];
+
+	/* A user namespace comes last: from in there the others cannot be joined. */
+	if ((s->spec->in_user_namespace &&
+	     (namespaces_join(s->spec, saved) < 0 || use_joined(s) < 0)) ||
+	    namespaces_join_user(s->spec) < 0) {
+		b->error = *error_last();
+		_exit(1);
 	}
+	args->flags = (args->flags & ~(uint64_t)CLONE_PIDFD) | CLONE_PARENT;
+	args->exit_signal = 0;
+	long pid = syscall(SYS_clone3, args, sizeof(*args));
+	if (pid == 0)
+		child_container(s);
+	if (pid < 0)
+		fail(errno, "clone3");
+	b->error = *error_last();
+	b->pid = pid > 0 ? (pid_t)pid : 0;
+	_exit(0);
+}
+
+/* The one fork that cannot be avoided: the runtime cannot enter a user namespace
+ * and come back, and in one of its own not even another namespace. A process in
+ * between does, and makes the container's process its sibling. */
+static pid_t clone_by_another(struct setup *s, struct clone_args_v2 *args)
+{
+	struct between *b =
+		mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t between = b == MAP_FAILED ? -1 : fork();
+
+	if (between == 0)
+		be_between(s, args, b);
 	if (between < 0)
-		return (pid_t)fail(errno, "vfork");
+		return (pid_t)fail(errno, "fork");
 	while (waitpid(between, NULL, 0) < 0 && errno == EINTR)
 		;
-	if (result < 0)
-		return error ? (pid_t)fail(error, "clone3") : -1;
-	s->l->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)result, 0);
-	return s->l->pidfd < 0 ? (pid_t)fail(errno, "pidfd_open") : (pid_t)result;
+	pid_t pid = b->pid;
+	if (pid == 0)
+		error_adopt(&b->error);
+	munmap(b, sizeof(*b));
+	if (pid == 0)
+		return -1;
+	s->l->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	return s->l->pidfd < 0 ? (pid_t)fail(errno, "pidfd_open") : pid;
 }
 
 static bool joins_user_namespace(const struct spec *s)
@@ -140,8 +181,8 @@ static pid_t clone_child(struct setup *s, unsigned long long flags)
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)(unsigned)cgroup;
 	}
-	if (l->container_pidfd < 0 && joins_user_namespace(s->spec))
-		return clone_in_user_namespace(s, &args);
+	if (l->container_pidfd < 0 && joins_for_good(s->spec))
+		return clone_by_another(s, &args);
 	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 	if (pid == 0) {
 		if (l->container_pidfd >= 0)
@@ -305,14 +346,6 @@ static int explain(struct launch *l)
 	return -1;
 }
 
-/* What takes the rights of the user namespace that a joined one belongs to. */
-static int use_joined(struct setup *s)
-{
-	if (mounts_prepare_joined(s) < 0 || sysctl_set_joined(s) < 0)
-		return -1;
-	return is_foreign_namespace(s->spec, CLONE_NEWUTS) ? namespaces_set_names(s->spec) : 0;
-}
-
 static int launch_with(struct setup *s, unsigned long long flags)
 {
 	struct launch *l = s->l;
@@ -323,7 +356,8 @@ static int launch_with(struct setup *s, unsigned long long flags)
 	l->sync = pair[0];
 	s->sync = pair[1];
 	_fd_ int theirs = pair[1];
-	bool join = l->container_pidfd < 0;
+	bool join =
+		l->container_pidfd < 0 && !(s->spec->in_user_namespace && joins_for_good(s->spec));
 	if (join && (namespaces_join(s->spec, saved) < 0 || use_joined(s) < 0)) {
 		struct error e = *error_last();
 

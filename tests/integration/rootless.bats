@@ -258,8 +258,7 @@ mknod: "*"not permitted" ]]
 		user podman --root "$T/storage" --runroot "$T/runroot" --tmpdir "$T/tmp" --storage-driver vfs --cgroup-manager cgroupfs \
 			--events-backend file --runtime casemate --runtime-flag "profile=$PROFILE" "$@" 2>"$T/err" || { cat "$T/err"; return 1; }
 	}
-	# Debian's own filter for Podman names a system call twice.
-	local opt=(--network none --security-opt seccomp=unconfined)
+	local opt=(--network none)
 	tar -C "$T/bundle/rootfs" -c . >"$T/image.tar"
 	cd "$T"
 	pod import "$T/image.tar" img >/dev/null
@@ -268,6 +267,8 @@ mknod: "*"not permitted" ]]
  1 1 65536" ]
 	pod run --detach --name one "${opt[@]}" img sleep 100
 	[ "$(pod exec one id -u)" = 65532 ]
+	[ "$(pod run --rm --network container:one --ipc container:one img sh -c 'id -u; ls /sys/class/net')" = "65532
+lo" ]
 	pod rm --force --time 1 one
 	PROFILE=$SHARED/profiles/restricted.json
 	[ "$(pod run --rm --cgroups disabled "${opt[@]}" img id -u)" = 65532 ]
