@@ -275,4 +275,6 @@ lo" ]
 	run pod run --rm "${opt[@]}" img true
 	[ "$status" = 1 ]
 	[[ "$output" == *"linux.cgroupsPath"* ]]
+	# Its process that keeps the user namespace.
+	pod system migrate
 }
