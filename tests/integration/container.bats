@@ -328,10 +328,11 @@ load helpers
 		.process.noNewPrivileges = false | .process.user = {uid: 1000, gid: 1000, additionalGids: [7]}'
 	in_container 'id -G'
 	[ "$output" = "1000 7" ]
-	edit '.linux.seccomp.syscalls += [{names: ["mkdir"], action: "SCMP_ACT_KILL"}]'
-	in_container true
-	[ "$status" = 1 ]
-	[[ "$output" == *"mkdir has another action in"* ]]
+	# Of two rules that contradict each other the stricter one holds, first or last.
+	edit '.linux.seccomp.syscalls = [{names: ["rmdir"], action: "SCMP_ACT_ERRNO", errnoRet: 95}] + .linux.seccomp.syscalls +
+		[{names: ["mkdir"], action: "SCMP_ACT_ERRNO", errnoRet: 95}]'
+	in_container 'mkdir /tmp/x; rmdir /tmp'
+	[[ "$output" == *"/tmp/x': Operation not supported"*"/tmp': Operation not supported" ]]
 }
 
 @test "rootfsPropagation shared, and no mount of it on the host" {

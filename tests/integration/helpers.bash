@@ -75,7 +75,7 @@ teardown() {
 		[ -d "$dir" ] && find "$dir" -depth -type d -exec rmdir {} \;
 	done
 	find /run/casemate-ids -lname "$(realpath "$T")/*" -delete 2>/dev/null || true
-	rm -rf "$T"
+	rm -rf "$T" "${V:-}"
 }
 
 cm() { "$CASEMATE" --root "$T/state" --profile "$PROFILE" "$@"; }

@@ -23,16 +23,12 @@ volume() {
 	chmod 755 "$V"
 }
 
-clean() {
+eval "common_$(declare -f teardown)"
+teardown() {
 	grep -oE " (${T}|${V:-none})[^ ]*" /proc/self/mountinfo | sort -r | while read -r m; do
 		umount -l "$(printf '%b' "${m//\\/\\0}")"
 	done
-	rm -rf "${V:-}"
-}
-eval "common_$(declare -f teardown)"
-teardown() {
 	common_teardown
-	clean
 }
 
 @test "a range of host ids: inside, on the host, in the state, and gone after" {

@@ -136,11 +136,12 @@ LIMITS='{"memory": {"limit": 67108864, "swap": 100663296, "reservation": 3355443
 @test "Docker with its systemd driver" {
 	need dockerd docker
 	D=$(mktemp -d /run/cmd.XXXXXX)
+	V=$(mktemp -d /var/lib/casemate-test.XXXXXX)
 	export DOCKER_HOST=unix://$D/docker.sock
 	jq -n --arg c "$CASEMATE" --arg p "$SHARED/profiles/restricted.json" \
 		'{runtimes: {casemate: {path: $c, runtimeArgs: ["--profile", $p]}}}' >"$D/daemon.json"
-	dockerd --config-file "$D/daemon.json" --data-root "$D/data" --exec-root "$D/exec" --pidfile "$D/pid" \
-		-H "$DOCKER_HOST" --iptables=false --bridge=none --storage-driver=vfs >"$D/log" 2>&1 3>&- &
+	dockerd --config-file "$D/daemon.json" --data-root "$V" --exec-root "$D/exec" --pidfile "$D/pid" \
+		-H "$DOCKER_HOST" --iptables=false --bridge=none --storage-driver=overlay2 >"$D/log" 2>&1 3>&- &
 	for _ in $(seq 240); do docker version >/dev/null 2>&1 && break; sleep 0.5; done
 	[ "$(docker info -f '{{.CgroupDriver}} {{.CgroupVersion}}')" = "systemd 2" ]
 	tar -C "$SHARED/rootfs" -c . | docker import --change 'ENV PATH=/bin' - probe >/dev/null
@@ -156,8 +157,8 @@ LIMITS='{"memory": {"limit": 67108864, "swap": 100663296, "reservation": 3355443
 	shows LoadState not-found
 	kill "$(cat "$D/pid")"
 	wait
-	umount -l "$D"/data/* 2>/dev/null || true
-	rm -rf "$D"
+	umount -l "$V"/* 2>/dev/null || true
+	rm -rf "$D" "$V"
 }
 
 # user COMMAND…: an ordinary user with a systemd of his own, in a scope of it.
