@@ -251,7 +251,7 @@ mknod: "*"not permitted" ]]
 	need podman
 	subids
 	mkdir -p "$T/.config/containers"
-	printf '[engine]\nruntime_supports_nocgroup = ["casemate"]\nruntime_supports_nocgroups = ["casemate"]\n[engine.runtimes]\ncasemate = ["%s"]\n' \
+	printf '[engine]\nlock_type = "file"\nruntime_supports_nocgroup = ["casemate"]\nruntime_supports_nocgroups = ["casemate"]\n[engine.runtimes]\ncasemate = ["%s"]\n' \
 		"$SHARED/casemate" >"$T/.config/containers/containers.conf"
 	chown -R $USER_ID:$USER_ID "$T/.config"
 	pod() {
