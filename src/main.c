@@ -1,16 +1,15 @@
 /* The table of verbs and the global options; nothing else. */
 #include <errno.h>
-#include <linux/capability.h>
 #include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "casemate/error.h"
 #include "casemate/fd.h"
 #include "casemate/log.h"
+#include "casemate/owner.h"
 #include "casemate/sandbox.h"
 #include "cmd/cmd.h"
 #include "cmd/version.h"
@@ -19,27 +18,29 @@ static const struct verb {
 	const char *name;
 	verb_function *run;
 	const char *help;
-	bool unprivileged;
-	int failure; /* exit status of a failure; 0 means 1 */
+	enum { ALONE, STATE, MAKES } takes; /* neither, the state root, a container's privilege */
+	int failure;			    /* exit status of a failure; 0 means 1 */
 } verbs[] = {
-	{"create", cmd_create, "make a container that waits to be started", false, 0},
-	{"start", cmd_start, "start a container that was created", false, 0},
-	{"run", cmd_run, "create and start a container", false, 0},
-	{"state", cmd_state, "print the state of a container", false, 0},
-	{"kill", cmd_kill, "send a signal to a container", false, 0},
-	{"delete", cmd_delete, "remove a container", false, 0},
-	{"exec", cmd_exec, "run one more process in a container", false, 255},
-	{"pause", cmd_pause, "hold all processes of a container", false, 0},
-	{"resume", cmd_resume, "let them go on", false, 0},
-	{"update", cmd_update, "change the limits of a container", false, 0},
-	{"list", cmd_list, "list the containers", true, 0},
-	{"ps", cmd_ps, "list the processes of a container", false, 0},
-	{"events", cmd_events, "print what a container uses, and its OOM kills", false, 0},
-	{"features", cmd_features, "print what this runtime can do", true, 0},
-	{"spec", cmd_spec, "write a hardened config.json", true, 0},
-	{"doctor", cmd_doctor, "show what this host can enforce", true, 0},
-	{"check", cmd_check, "show what the profile makes of a config", true, 0},
+	{"create", cmd_create, "make a container that waits to be started", MAKES, 0},
+	{"start", cmd_start, "start a container that was created", STATE, 0},
+	{"run", cmd_run, "create and start a container", MAKES, 0},
+	{"state", cmd_state, "print the state of a container", STATE, 0},
+	{"kill", cmd_kill, "send a signal to a container", STATE, 0},
+	{"delete", cmd_delete, "remove a container", STATE, 0},
+	{"exec", cmd_exec, "run one more process in a container", STATE, 255},
+	{"pause", cmd_pause, "hold all processes of a container", STATE, 0},
+	{"resume", cmd_resume, "let them go on", STATE, 0},
+	{"update", cmd_update, "change the limits of a container", STATE, 0},
+	{"list", cmd_list, "list the containers", STATE, 0},
+	{"ps", cmd_ps, "list the processes of a container", STATE, 0},
+	{"events", cmd_events, "print what a container uses, and its OOM kills", STATE, 0},
+	{"features", cmd_features, "print what this runtime can do", ALONE, 0},
+	{"spec", cmd_spec, "write a hardened config.json", ALONE, 0},
+	{"doctor", cmd_doctor, "show what this host can enforce", ALONE, 0},
+	{"check", cmd_check, "show what the profile makes of a config", ALONE, 0},
 };
+
+#define HOST_ROOT "/run/casemate"
 
 static const char usage[] = "[global options] COMMAND [options] [arguments]";
 
@@ -69,25 +70,23 @@ static int print_version(void)
 	return 0;
 }
 
-/* Podman gives XDG_RUNTIME_DIR empty as root, and means unset. */
+/* As runc: a user's own, also where Podman made him root of a user namespace. It
+ * gives XDG_RUNTIME_DIR empty as root, and means unset. */
 static const char *default_root(struct arena *a)
 {
-	const char *xdg = getenv("XDG_RUNTIME_DIR");
+	const char *xdg = getenv("XDG_RUNTIME_DIR"), *user = getenv("USER");
+	bool nested = geteuid() == 0 && in_user_namespace() && !(user && !strcmp(user, "root"));
 
-	return geteuid() != 0 && xdg && *xdg ? arena_printf(a, "%s/casemate", xdg)
-					     : "/run/casemate";
+	return (geteuid() != 0 || nested) && xdg && *xdg ? arena_printf(a, "%s/casemate", xdg)
+							 : HOST_ROOT;
 }
 
-static int check_privilege(void)
+static int check_root(const struct options *o)
 {
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {0};
-
-	if (geteuid() == 0 && syscall(SYS_capget, &head, data) == 0 &&
-	    data[0].effective & 1U << CAP_SYS_ADMIN)
+	if (geteuid() == 0 || strcmp(o->root, HOST_ROOT) != 0)
 		return 0;
-	fail(EPERM, "containers need root in this version");
-	return fail_hint("run it as root; check, features, spec and list work without");
+	fail(0, "--root: " HOST_ROOT " is root's, and XDG_RUNTIME_DIR is not set");
+	return fail_hint("set it, or give --root a folder of your own");
 }
 
 static int absolute_root(struct arena *a, const char **root)
@@ -187,8 +186,10 @@ static int run(struct arena *a, int argc, char **argv)
 	}
 	bool help = verb && next + 1 < argc &&
 		    (strcmp(argv[next + 1], "--help") == 0 || strcmp(argv[next + 1], "-h") == 0);
-	if (r == 0 && verb && !verb->unprivileged && !help)
-		r = check_privilege();
+	if (r == 0 && verb && verb->takes != ALONE && !help)
+		r = check_root(&o);
+	if (r == 0 && verb && verb->takes == MAKES && !help && !rootless_privileged())
+		r = rootless_enter();
 	if (r == 0 && verb)
 		r = verb->run(a, &o, argc - next, argv + next, &id);
 	if (r >= 0)

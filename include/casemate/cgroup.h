@@ -40,15 +40,21 @@ struct cgroup {
 	/* The systemd driver: the scope that the cgroup is, and its slice. NULL:
 	 * the directories are made here. */
 	const char *unit, *slice;
+	/* Made without the host's privileges: where the user may, by his own systemd,
+	 * and without rules for devices, which are the host's to enforce. He cannot
+	 * make a device node, and what is bound into the container he may open anyway. */
+	bool user;
 };
 
 /* Reads /proc/self/mountinfo and /proc/self/cgroup, and works out the cgroup's
  * place: cgroups_path below the mount when absolute, below the runtime's own
- * cgroup when relative, /casemate/ID when NULL; with systemd the scope
- * "slice:prefix:name". Makes nothing. -1 with error for a path that has "..",
- * a cgroup that is in use, or no usable hierarchy. */
+ * cgroup when relative, /casemate/ID when NULL, for an ordinary user beside the
+ * runtime's own; with systemd the scope "slice:prefix:name". Makes nothing. -1
+ * with error for a path that has "..", a cgroup that is in use, or no usable
+ * hierarchy. */
+enum cgroup_driver { CGROUP_FS = 0, CGROUP_SYSTEMD = 1, CGROUP_USER = 2 };
 int cgroup_plan(struct cgroup *cg, struct arena *a, const char *cgroups_path, const char *id,
-		bool systemd);
+		unsigned driver);
 
 /* Makes the directories (parents too) and applies the resources; undoes what
  * it made where it fails. The last one must be new: one that is there with

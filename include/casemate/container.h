@@ -95,6 +95,9 @@ int container_status(const struct container *c, enum container_status *status);
  * "container not running" (and "no such process"). */
 int container_pidfd(const struct container *c);
 
+/* The name of the user whose container it is, or his number. */
+const char *container_owner(const struct container *c);
+
 /* Writes runc's state shape (pid, status, bundle, …) into w. */
 void container_write_state(const struct container *c, enum container_status st, const char *key,
 			   bool owner, struct json_out *w);

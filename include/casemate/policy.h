@@ -125,6 +125,7 @@ struct profile {
 		struct opt_u64 core, nofile, nproc; /* hard maxima */
 	} rlimits;
 	struct opt_i64 pids_limit, memory_limit;
+	bool unavailable_warn; /* resources: where a user can have no cgroup, go on without */
 	struct strv annotations_allow;
 	struct strv hooks_allow; /* paths besides those that pass the file check */
 	/* lsm: what a container that brings no label gets; NULL: nothing. */

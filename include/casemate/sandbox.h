@@ -109,6 +109,18 @@ struct probe {
 };
 extern const struct probe sandbox_probes[]; /* the last one has no name */
 
+/* --- rootless.c: the runtime of an ordinary user */
+
+/* Is it root where it is, with what making a container takes? */
+bool rootless_privileged(void);
+/* create, run: becomes root of new user and mount namespaces, in which the user's
+ * range of subuid(5) is mapped or his own id alone, and executes this program
+ * again. Returns only -1, with error. */
+int rootless_enter(void);
+/* exec: the same in the user namespace that was made for a container, told by its
+ * process. Returns 0 where this one has the privilege already. -1 with error. */
+int rootless_join(pid_t pid);
+
 /* Makes this process unreadable for the container before it touches one: not
  * dumpable, descriptors 0 to 2 open, environment and umask set. First call of
  * main. -1 with error. */

@@ -63,17 +63,21 @@ static const struct mount_entry *find_mount(struct arena *a, const struct mounti
 
 /* The container's path in one hierarchy: own is where the runtime is. */
 static const char *place(struct arena *a, const char *cgroups_path, const char *id, const char *own,
-			 const char *root)
+			 const char *root, bool user)
 {
+	/* What the mount shows begins at its root. */
+	size_t n = strlen(root);
+
+	if (n > 1 && strncmp(own, root, n) == 0)
+		own += n;
+	/* Beside its own: below a cgroup with processes no limit can be set. */
+	if (!cgroups_path && user && *own == '/')
+		return arena_printf(a, "%.*s/casemate/%s", (int)(strrchr(own, '/') - own), own, id);
 	if (!cgroups_path)
 		return arena_printf(a, "/casemate/%s", id);
 	cgroups_path = path_clean(a, cgroups_path);
 	if (*cgroups_path == '/')
 		return cgroups_path;
-	/* What the mount shows begins at its root. */
-	size_t n = strlen(root);
-	if (n > 1 && strncmp(own, root, n) == 0)
-		own += n;
 	return arena_printf(a, "%s/%s", strcmp(own, "/") == 0 ? "" : own, cgroups_path);
 }
 
@@ -135,13 +139,14 @@ bool cgroup_is_own(struct arena *a, const struct cgroup_hierarchy *h)
 }
 
 int cgroup_plan(struct cgroup *cg, struct arena *a, const char *cgroups_path, const char *id,
-		bool systemd)
+		unsigned driver)
 {
+	bool systemd = driver & CGROUP_SYSTEMD;
 	struct statfs fs;
 	struct mountinfo mounts;
 	char *own = file_read(a, AT_FDCWD, "/proc/self/cgroup", 1 << 20, NULL), *save;
 
-	*cg = (struct cgroup){.arena = a};
+	*cg = (struct cgroup){.arena = a, .user = driver & CGROUP_USER};
 	if (mountinfo_read(a, &mounts) < 0 || !own)
 		return -1;
 	if (cgroups_path && strstr(arena_printf(a, "/%s/", cgroups_path), "/../"))
@@ -167,7 +172,7 @@ int cgroup_plan(struct cgroup *cg, struct arena *a, const char *cgroups_path, co
 		*vec_add(a, &cg->h) = (struct cgroup_hierarchy){
 			.controllers = list,
 			.mountpoint = mount->point,
-			.path = place(a, cgroups_path, id, path, mount->root)};
+			.path = place(a, cgroups_path, id, path, mount->root, cg->user)};
 	}
 	if (cg->h.n == 0)
 		return fail(ENOENT, "no cgroup hierarchy is mounted");
@@ -246,6 +251,7 @@ void cgroup_save(const struct cgroup *cg, struct json_out *w, const char *key)
 		json_out_str(w, "unit", cg->unit);
 		json_out_str(w, "slice", cg->slice);
 	}
+	json_out_bool(w, "user", cg->user);
 	json_out_open(w, "hierarchies", '[');
 	for (size_t i = 0; i < cg->h.n; i++) {
 		json_out_open(w, NULL, '{');
@@ -267,6 +273,7 @@ int cgroup_load(struct cgroup *cg, struct arena *a, struct json *o)
 
 	*cg = (struct cgroup){.arena = a};
 	if (json_str(o, "mode", "cgroup.mode", true, &mode) < 0 ||
+	    json_bool(o, "user", "cgroup.user", &cg->user) < 0 ||
 	    json_str(o, "unit", "cgroup.unit", false, &cg->unit) < 0 ||
 	    json_str(o, "slice", "cgroup.slice", cg->unit != NULL, &cg->slice) < 0 ||
 	    json_array(o, "hierarchies", "cgroup.hierarchies", &list) < 0)

@@ -63,8 +63,12 @@ static int make_dirs(struct arena *a, struct cgroup_hierarchy *h)
 			continue;
 		} else if (errno != EEXIST || h->path[i] == '\0') {
 			/* The container's own must be new: what others made is theirs. */
+			bool taken = errno == EEXIST;
+
 			fail(errno, "linux.cgroupsPath: cannot make %s", dir);
-			return fail_hint("if no container uses it, remove it with rmdir");
+			return fail_hint(taken ? "if no container uses it, remove it with rmdir"
+					       : "it is not delegated to this user: see "
+						 "casemate(8), ROOTLESS");
 		}
 		if (cpuset && inherit_cpuset(a, parent, dir) < 0)
 			return -1;
@@ -160,6 +164,8 @@ static int write_devices(const struct cgroup *cg, const struct spec_resources *r
 	struct arena *a = cg->arena;
 	struct device_rules rules = {0};
 
+	if (cg->user)
+		return 0;
 	device_rules(a, r, &rules);
 	if (cg->mode == CGROUP_V2) {
 		_fd_ int fd = cgroup_fd(cg);

@@ -3,13 +3,18 @@
 #include "systemd.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+/* Where the manager itself is: its slices are below. NULL with error. */
+static const char *manager_cgroup(const struct cgroup *cg);
 
 int systemd_plan(struct cgroup *cg, const char *cgroups_path, const char *id)
 {
 	struct arena *a = cg->arena;
-	const char *slice = "system.slice", *prefix = "casemate", *name = id;
+	const char *slice = cg->user ? "user.slice" : "system.slice", *prefix = "casemate",
+		   *name = id;
 
 	if (cgroups_path) {
 		const char *first = strchr(cgroups_path, ':');
@@ -25,7 +30,7 @@ int systemd_plan(struct cgroup *cg, const char *cgroups_path, const char *id)
 		if (second[1])
 			name = second + 1;
 	}
-	const char *path = unit_slice_path(a, slice);
+	const char *path = unit_slice_path(a, slice), *top = "";
 	if (!path)
 		return fail(0, "linux.cgroupsPath: \"%s\" is not the name of a slice", slice);
 	cg->slice = slice;
@@ -35,7 +40,9 @@ int systemd_plan(struct cgroup *cg, const char *cgroups_path, const char *id)
 	    cg->unit[strspn(cg->unit, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 				      "0123456789:-_.\\@+")])
 		return fail(0, "linux.cgroupsPath: \"%s\" is not the name of a unit", cg->unit);
-	cg->h.v[0].path = arena_printf(a, "%s/%s", path, cg->unit);
+	if (cg->user && !(top = manager_cgroup(cg)))
+		return -1;
+	cg->h.v[0].path = arena_printf(a, "%s%s/%s", top, path, cg->unit);
 	return 0;
 }
 
@@ -52,6 +59,7 @@ int systemd_plan(struct cgroup *cg, const char *cgroups_path, const char *id)
 #define FUNCTIONS(X)                                                                               \
 	X(sd_bus_new)                                                                              \
 	X(sd_bus_open_system)                                                                      \
+	X(sd_bus_open_user)                                                                        \
 	X(sd_bus_set_address)                                                                      \
 	X(sd_bus_start)                                                                            \
 	X(sd_bus_flush_close_unref)                                                                \
@@ -110,23 +118,33 @@ static void close_message(sd_bus_message **m)
 #define _message_ __attribute__((cleanup(close_message)))
 
 /* systemd's private socket works without a bus daemon, the bus where root has
- * no access to that socket. */
-static int open_bus(sd_bus **out)
+ * no access to that socket. A user has a systemd of his own. */
+static int open_bus(const struct cgroup *cg, sd_bus **out)
 {
+	const char *run = cg->user ? getenv("XDG_RUNTIME_DIR") : "/run";
 	sd_bus *bus = NULL;
 	int r;
 
 	if (load_library() < 0)
 		return -1;
+	if (!run || !*run) {
+		fail(0, "--systemd-cgroup: XDG_RUNTIME_DIR is not set");
+		return fail_hint("the user's systemd is found by it");
+	}
 	r = lib.sd_bus_new(&bus);
 	if (r >= 0)
-		r = lib.sd_bus_set_address(bus, "unix:path=/run/systemd/private");
+		r = lib.sd_bus_set_address(
+			bus, arena_printf(cg->arena, "unix:path=%s/systemd/private", run));
 	if (r >= 0)
 		r = lib.sd_bus_start(bus);
 	if (r < 0) {
 		close_bus(&bus);
 		bus = NULL;
-		r = lib.sd_bus_open_system(&bus);
+		r = cg->user ? lib.sd_bus_open_user(&bus) : lib.sd_bus_open_system(&bus);
+	}
+	if (r < 0 && cg->user) {
+		fail(-r, "--systemd-cgroup: cannot reach the user's systemd");
+		return fail_hint("is user@UID.service running (loginctl enable-linger)?");
 	}
 	if (r < 0) {
 		fail(-r, "--systemd-cgroup: cannot reach systemd");
@@ -291,6 +309,26 @@ static void add_text(struct unit_properties *p, const char *name, const char *te
 	*vec_add(p->a, p) = (struct unit_property){.name = name, .type = 's', .text = text};
 }
 
+static const char *manager_cgroup(const struct cgroup *cg)
+{
+	sd_bus_error error = SD_BUS_ERROR_NULL;
+	_bus_ sd_bus *bus = NULL;
+	_message_ sd_bus_message *reply = NULL;
+	const char *path;
+
+	if (open_bus(cg, &bus) < 0)
+		return NULL;
+	int r = lib.sd_bus_call_method(bus, DESTINATION, OBJECT, "org.freedesktop.DBus.Properties",
+				       "Get", &error, &reply, "ss", MANAGER, "ControlGroup");
+	lib.sd_bus_error_free(&error);
+	if (r >= 0)
+		r = lib.sd_bus_message_read(reply, "v", "s", &path);
+	if (r >= 0)
+		return strcmp(path, "/") == 0 ? "" : arena_strdup(cg->arena, path);
+	fail(-r, "--systemd-cgroup: systemd does not tell its cgroup");
+	return NULL;
+}
+
 /* --- verbs ------------------------------------------------------------- */
 
 int systemd_start(const struct cgroup *cg, pid_t pid, const struct spec_resources *r)
@@ -311,7 +349,8 @@ int systemd_start(const struct cgroup *cg, pid_t pid, const struct spec_resource
 	add_switch(&p, "MemoryAccounting", true);
 	add_switch(&p, "IOAccounting", true);
 	add_switch(&p, "TasksAccounting", true);
-	if (unit_properties(r, true, &p) < 0 || open_bus(&bus) < 0 || listen_for_jobs(bus, &j) < 0)
+	if (unit_properties(r, !cg->user, &p) < 0 || open_bus(cg, &bus) < 0 ||
+	    listen_for_jobs(bus, &j) < 0)
 		return -1;
 	int e = lib.sd_bus_message_new_method_call(bus, &m, DESTINATION, OBJECT, MANAGER,
 						   "StartTransientUnit");
@@ -334,11 +373,11 @@ int systemd_update(const struct cgroup *cg, const struct spec_resources *r)
 	_bus_ sd_bus *bus = NULL;
 	_message_ sd_bus_message *m = NULL;
 
-	if (unit_properties(r, r->devices.n > 0, &p) < 0)
+	if (unit_properties(r, r->devices.n > 0 && !cg->user, &p) < 0)
 		return -1;
 	if (p.n == 0)
 		return 0;
-	if (open_bus(&bus) < 0)
+	if (open_bus(cg, &bus) < 0)
 		return -1;
 	int e = lib.sd_bus_message_new_method_call(bus, &m, DESTINATION, OBJECT, MANAGER,
 						   "SetUnitProperties");
@@ -371,7 +410,7 @@ int systemd_stop(const struct cgroup *cg)
 	_message_ sd_bus_message *m = NULL;
 	bool gone;
 
-	if (open_bus(&bus) < 0 || listen_for_jobs(bus, &j) < 0)
+	if (open_bus(cg, &bus) < 0 || listen_for_jobs(bus, &j) < 0)
 		return -1;
 	int e = lib.sd_bus_message_new_method_call(bus, &m, DESTINATION, OBJECT, MANAGER,
 						   "StopUnit");
@@ -390,7 +429,7 @@ int systemd_forget(const struct cgroup *cg)
 {
 	_bus_ sd_bus *bus = NULL;
 
-	if (open_bus(&bus) < 0)
+	if (open_bus(cg, &bus) < 0)
 		return -1;
 	reset_failed(bus, cg);
 	return 0;
@@ -402,6 +441,13 @@ static int not_built(void)
 {
 	fail(0, "--systemd-cgroup: this casemate was built without systemd");
 	return fail_hint("use the cgroupfs driver (Docker: native.cgroupdriver=cgroupfs)");
+}
+
+static const char *manager_cgroup(const struct cgroup *cg)
+{
+	(void)cg;
+	not_built();
+	return NULL;
 }
 
 int systemd_start(const struct cgroup *cg, pid_t pid, const struct spec_resources *r)

@@ -119,17 +119,16 @@ int cmd_spec(struct arena *a, const struct options *o, int argc, char **argv, co
 	bool rootless = false;
 	const struct option_row rows[] = {
 		{"bundle", 'b', OPTION_STRING, &bundle, "the bundle's folder (default: .)"},
-		{"rootless", 0, OPTION_FLAG, &rootless, NULL},
+		{"rootless", 0, OPTION_FLAG, &rootless, "the same: it is for both"},
 		{.kind = OPTION_END},
 	};
 	int r = options_none(a, "spec [options]", rows, argc, argv);
 
 	(void)o;
 	(void)id;
+	(void)rootless;
 	if (r)
 		return r > 0 ? 0 : -1;
-	if (rootless)
-		return fail(0, "--rootless: is not supported by this version");
 	_fd_ int dir = open(bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return fail(errno, "--bundle: cannot open %s", bundle);

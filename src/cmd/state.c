@@ -65,9 +65,9 @@ static void list_row(const struct container *c, enum container_status st, bool q
 	if (quiet)
 		printf("%s\n", c->id);
 	else
-		printf("%-36s %-9d %-10s %-40s %-31s root\n", c->id,
+		printf("%-36s %-9d %-10s %-40s %-31s %s\n", c->id,
 		       st == STATUS_STOPPED ? 0 : (int)c->pid, container_status_names[st],
-		       c->bundle, c->created);
+		       c->bundle, c->created, container_owner(c));
 }
 
 int cmd_list(struct arena *a, const struct options *o, int argc, char **argv, const char **id)

@@ -77,6 +77,63 @@ static void allow_nodes(struct spec *s)
 	}
 }
 
+static bool is_cgroup(const struct spec_mount *m)
+{
+	return !m->opt.bind && m->type && strncmp(m->type, "cgroup", 6) == 0;
+}
+
+/* What is not there cannot be mounted inside; the host's would be in its place. */
+static void drop_cgroup_mounts(struct spec *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->mounts.n; i++)
+		if (is_cgroup(&s->mounts.v[i]))
+			log_debug("%s: is left out: there is no cgroup to mount",
+				  s->mounts.v[i].place);
+		else
+			s->mounts.v[n++] = s->mounts.v[i];
+	s->mounts.n = n;
+}
+
+/* Not his to make, not there, or no systemd that would; not a wrong config. */
+static bool is_unavailable(int errnum)
+{
+	return errnum == EACCES || errnum == EPERM || errnum == EROFS || errnum == ENOENT ||
+	       errnum == ECONNREFUSED || errnum == ENOMEDIUM;
+}
+
+/* A cgroup that the user cannot have: refused, or a finding where the profile says
+ * so. */
+static int without_cgroup(struct container *c, struct plan *p)
+{
+	const struct error *e = error_last();
+	struct spec *s = &p->spec;
+
+	c->has_cgroup = false;
+	if (!s->in_user_namespace || !p->profile.unavailable_warn || !is_unavailable(e->errnum))
+		return -1;
+	log_warn("linux.resources: warned by rule resources: there is no cgroup, no limit of it is "
+		 "in force: %s%s",
+		 e->context, e->message);
+	error_clear();
+	drop_cgroup_mounts(s);
+	return 0;
+}
+
+static int plan_cgroup(const struct options *o, struct container *c, struct plan *p, const char *id)
+{
+	unsigned driver = (o->systemd_cgroup ? CGROUP_SYSTEMD : CGROUP_FS) |
+			  (p->spec.in_user_namespace ? CGROUP_USER : 0U);
+
+	if (o->no_cgroups) {
+		drop_cgroup_mounts(&p->spec);
+		return 0;
+	}
+	c->has_cgroup = cgroup_plan(&c->cgroup, p->arena, p->spec.cgroups_path, id, driver) == 0;
+	return c->has_cgroup ? 0 : without_cgroup(c, p);
+}
+
 /* The state knows the cgroup before it is made, so that delete --force can
  * remove it whatever happens to this process. */
 static int reserve(const struct options *o, struct container *c, struct plan *p, const char *id)
@@ -88,12 +145,8 @@ static int reserve(const struct options *o, struct container *c, struct plan *p,
 	c->profile = p->profile.path;
 	c->oci_version = p->spec.oci_version;
 	c->annotations = p->spec.annotations;
-	if (!o->no_cgroups) {
-		if (cgroup_plan(&c->cgroup, p->arena, p->spec.cgroups_path, id, o->systemd_cgroup) <
-		    0)
-			return -1;
-		c->has_cgroup = true;
-	}
+	if (plan_cgroup(o, c, p, id) < 0)
+		return -1;
 	if (p->spec.own_categories && mcs_reserve(c) < 0)
 		return -1;
 	mcs_label(&p->spec, c->mcs);
@@ -105,8 +158,7 @@ static int reserve(const struct options *o, struct container *c, struct plan *p,
 	allow_nodes(&p->spec);
 	if (c->has_cgroup && cgroup_create(&c->cgroup, &p->spec.resources) < 0) {
 		/* It undid itself; what is there now is not this container's. */
-		c->has_cgroup = false;
-		return -1;
+		return without_cgroup(c, p) < 0 ? -1 : container_save(c);
 	}
 	return 0;
 }

@@ -155,7 +155,8 @@ static int exec(const struct options *o, const struct exec_options *eo, struct c
 	struct launch l = launch_init();
 	const char *console = eo->console_socket && *eo->console_socket ? eo->console_socket : NULL;
 
-	if (check_status(c, eo->ignore_paused) < 0 || plan_reload(&p, c) < 0)
+	if (check_status(c, eo->ignore_paused) < 0 || rootless_join(c->pid) < 0 ||
+	    plan_reload(&p, c) < 0)
 		return -1;
 	/* Only what this process brings is judged now. */
 	p.findings.n = 0;

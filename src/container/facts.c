@@ -15,6 +15,7 @@
 #include "casemate/error.h"
 #include "casemate/fd.h"
 #include "casemate/mountinfo.h"
+#include "casemate/owner.h"
 #include "casemate/path.h"
 #include "casemate/sandbox.h"
 
@@ -198,6 +199,17 @@ static int gather_namespace(struct spec_namespace *ns, size_t i, bool need)
 	return 0;
 }
 
+/* What belongs to root on any host: in a user namespace that cannot be seen. */
+static bool is_system(const char *path)
+{
+	static const char *const folders[] = {"/usr", "/etc", "/bin", "/sbin", "/lib", "/lib64"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+		if (path_is_below(path, folders[i]))
+			return true;
+	return strcmp(path, "/") == 0;
+}
+
 /* NULL where nobody but root can exchange the file behind path: every folder on
  * the way is root's alone, also on the way of each symlink, so that what is found
  * now is what is executed later. */
@@ -224,7 +236,8 @@ static const char *distrust(struct arena *a, const char *path, unsigned links)
 						: arena_printf(a, "%s/%s/%s", parent, target, rest),
 					links - 1);
 		}
-		if (st.st_uid != 0 || st.st_mode & 022)
+		if ((st.st_uid != 0 && !(owner_is_hidden(&st) && is_system(at))) ||
+		    st.st_mode & 022)
 			return arena_printf(a, "%s can be changed by others than root", at);
 		rest += strspn(rest, "/");
 		size_t n = strcspn(rest, "/");

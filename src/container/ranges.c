@@ -16,6 +16,7 @@
 
 #include "casemate/error.h"
 #include "casemate/fd.h"
+#include "casemate/log.h"
 #include "plan.h"
 
 #ifndef RANGES
@@ -291,19 +292,60 @@ static void nest(struct arena *a, const struct id_maps *here, uint32_t single, s
 	}
 }
 
+/* Without a namespace of its own the container has the runtime's ids. */
+static bool is_mapped_here(const struct spec *s, bool user, uint32_t id)
+{
+	const struct id_maps *own = user ? &s->uid_maps : &s->gid_maps;
+	const struct id_maps *here = user ? &s->runtime_uids : &s->runtime_gids;
+	const struct id_maps *maps = spec_namespace(s, CLONE_NEWUSER) ? own : here;
+
+	for (size_t i = 0; i < maps->n; i++)
+		if (id >= maps->v[i].container && id - maps->v[i].container < maps->v[i].size)
+			return true;
+	/* Joined by path: whatever it has. */
+	return maps->n == 0;
+}
+
+/* Engines ask for the owner of terminals (devpts, "gid=5") and of tmpfs; the kernel
+ * takes none that is not mapped. */
+static void drop_owners(struct spec *s)
+{
+	for (size_t i = 0; i < s->mounts.n; i++) {
+		struct spec_mount *m = &s->mounts.v[i];
+		struct strv *data = &m->opt.data;
+		size_t n = 0;
+
+		if (!m->type || (strcmp(m->type, "devpts") != 0 && strcmp(m->type, "tmpfs") != 0))
+			continue;
+		for (size_t k = 0; k < data->n; k++) {
+			uint32_t id;
+
+			if ((sscanf(data->v[k], "uid=%" SCNu32, &id) == 1 ||
+			     sscanf(data->v[k], "gid=%" SCNu32, &id) == 1) &&
+			    !is_mapped_here(s, *data->v[k] == 'u', id))
+				log_debug("%s: %s is left out: the id is not mapped", m->place,
+					  data->v[k]);
+			else
+				data->v[n++] = data->v[k];
+		}
+		data->n = n;
+	}
+}
+
 /* --- both -------------------------------------------------------------- */
 
 int ids_reserve(struct container *c, const struct profile *p, struct spec *s)
 {
-	if (!s->own_ids)
-		return 0;
-	if (s->in_user_namespace) {
+	if (s->own_ids && s->in_user_namespace) {
 		nest(c->arena, &s->runtime_uids, s->process.uid, &c->uid_maps);
 		nest(c->arena, &s->runtime_gids, s->process.gid, &c->gid_maps);
-	} else if (take_range(c, p) < 0) {
+	} else if (s->own_ids && take_range(c, p) < 0) {
 		return fail_in("linux.namespaces");
 	}
-	ids_apply(s, c);
+	if (s->own_ids)
+		ids_apply(s, c);
+	if (s->in_user_namespace)
+		drop_owners(s);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -381,6 +382,20 @@ int container_pidfd(const struct container *c)
 	return fd_take(&fd);
 }
 
+const char *container_owner(const struct container *c)
+{
+	struct stat st;
+	const struct passwd *user;
+
+	if (fstat(c->dir_fd, &st) < 0)
+		return "";
+	if (st.st_uid == 0)
+		return "root";
+	user = getpwuid(st.st_uid);
+	return user ? arena_strdup(c->arena, user->pw_name)
+		    : arena_printf(c->arena, "%u", (unsigned)st.st_uid);
+}
+
 void container_write_state(const struct container *c, enum container_status st, const char *key,
 			   bool owner, struct json_out *w)
 {
@@ -399,6 +414,6 @@ void container_write_state(const struct container *c, enum container_status st, 
 			json_out_str(w, c->annotations.v[i].key, c->annotations.v[i].value);
 		json_out_close(w);
 	}
-	json_out_str(w, "owner", owner ? "root" : "");
+	json_out_str(w, "owner", owner ? container_owner(c) : "");
 	json_out_close(w);
 }

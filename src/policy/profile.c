@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 
 #include "casemate/fd.h"
+#include "casemate/owner.h"
 #include "judge.h"
 
 #ifndef PROFILE_DIR
@@ -36,7 +37,10 @@ static int open_trusted(struct arena *a, const char *path)
 
 		if (next < 0 || fstat(next, &st) < 0)
 			return fail(errno, "profile %s: cannot open", path);
-		if ((st.st_uid != 0 && st.st_uid != geteuid()) || st.st_mode & 022) {
+		/* In a user namespace root's files are of a hidden owner; the profile is
+		 * one that the caller named, or in a folder of the installation. */
+		if ((st.st_uid != 0 && st.st_uid != geteuid() && !owner_is_hidden(&st)) ||
+		    st.st_mode & 022) {
 			fail(EPERM, "profile %s: \"%s\" can be changed by others", path, name);
 			return fail_hint(
 				"chown it to root and take write permission from the others");
@@ -263,6 +267,7 @@ static int read_tmpfs(struct arena *a, struct json *top, struct profile *p)
 static int read_limits(struct json *top, struct profile *p)
 {
 	struct json *rlimits, *resources;
+	const char *unavailable = NULL;
 	struct {
 		const char *key, *where;
 		struct opt_u64 *out;
@@ -276,8 +281,13 @@ static int read_limits(struct json *top, struct profile *p)
 		      {"memory", "resources.memory", &p->memory_limit}};
 
 	if (json_object(top, "rlimits", "rlimits", &rlimits) < 0 ||
-	    json_object(top, "resources", "resources", &resources) < 0)
+	    json_object(top, "resources", "resources", &resources) < 0 ||
+	    json_str(resources, "unavailable", "resources.unavailable", false, &unavailable) < 0)
 		return -1;
+	if (unavailable && strcmp(unavailable, "refuse") != 0 && strcmp(unavailable, "warn") != 0)
+		return fail(0, "resources.unavailable: \"%s\" is not refuse or warn", unavailable);
+	if (unavailable)
+		p->unavailable_warn = *unavailable == 'w';
 	for (size_t i = 0; i < ARRAY_SIZE(max); i++) {
 		bool given;
 

@@ -73,7 +73,8 @@ int devices_prepare(struct setup *s)
 		const struct spec_device *d = device(s, i);
 		struct stat st;
 
-		if (!has_user_namespace(s->spec) || d->type == 'p' || given(s, i))
+		if ((!has_user_namespace(s->spec) && !s->spec->in_user_namespace) ||
+		    d->type == 'p' || given(s, i))
 			continue;
 		_fd_ int fd = open_tree(AT_FDCWD, d->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 		if (fd < 0 || fstat(fd, &st) < 0)

@@ -40,7 +40,7 @@ static int set_ids(struct setup *s)
 {
 	const struct spec_process *p = s->process;
 
-	if (setgroups(p->additional_gids.n, p->additional_gids.v) < 0)
+	if (!s->no_setgroups && setgroups(p->additional_gids.n, p->additional_gids.v) < 0)
 		return fail(errno, "process.user.additionalGids");
 	if (setresgid(p->gid, p->gid, p->gid) < 0) {
 		fail(errno, "process.user.gid: %u", p->gid);

@@ -10,6 +10,8 @@
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
+#include "casemate/log.h"
+#include "casemate/owner.h"
 #include "internal.h"
 
 static int write_map(int proc, pid_t pid, const char *file, const struct id_maps *maps)
@@ -113,8 +115,12 @@ int ids_own_stdio(const struct spec *s, const struct spec_process *p)
 		/* A FIFO with a name is a file of the host's, which keeps its owner. */
 		if (s->idmap && fstatfs(fd, &fs) == 0 && fs.f_type != PIPEFS_MAGIC)
 			continue;
-		if (S_ISFIFO(st.st_mode) && fchown(fd, uid, (gid_t)-1) < 0)
+		if (!S_ISFIFO(st.st_mode) || fchown(fd, uid, (gid_t)-1) == 0)
+			continue;
+		/* Another user's, for an ordinary one: it works as a descriptor. */
+		if (errno != EPERM || !in_user_namespace())
 			return fail(errno, "cannot give descriptor %d to process.user", fd);
+		log_debug("descriptor %d stays another user's", fd);
 	}
 	return 0;
 }
@@ -126,12 +132,40 @@ int ids_stay_private(void)
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? fail(errno, "PR_SET_DUMPABLE") : 0;
 }
 
+/* With a single id mapped there are no groups to choose from (user_namespaces(7)):
+ * those of the user stay, as nobody's in here. */
+static int find_groups(struct setup *s)
+{
+	char *text = file_read(s->spec->arena, s->proc, "self/setgroups", 64, NULL);
+
+	if (!text)
+		return -1;
+	s->no_setgroups = strncmp(text, "deny", 4) == 0;
+	if (!s->no_setgroups || s->process->additional_gids.n == 0)
+		return 0;
+	fail(EPERM, "process.user.additionalGids: there is no other group in the user namespace");
+	return fail_hint("leave them out, or give the user ranges in /etc/subuid and /etc/subgid "
+			 "and install newuidmap and newgidmap");
+}
+
+/* Who makes things inside: root, or the one that is there and is it already. */
+static uint32_t first_id(const struct id_maps *maps)
+{
+	return maps->n == 1 && maps->v[0].size == 1 ? maps->v[0].container : 0;
+}
+
 int ids_become_root(struct setup *s)
 {
+	uid_t uid = first_id(&s->spec->uid_maps);
+	gid_t gid = first_id(&s->spec->gid_maps);
+
+	if (find_groups(s) < 0)
+		return -1;
 	if (!has_user_namespace(s->spec))
 		return 0;
 	/* What is made in the rootfs from here on belongs to the container. */
-	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0) {
+	if ((!s->no_setgroups && setgroups(0, NULL) < 0) || setresgid(gid, gid, gid) < 0 ||
+	    setresuid(uid, uid, uid) < 0) {
 		fail(errno, "linux.uidMappings: container id 0 is not mapped");
 		return fail_hint("map the container ids 0 for users and groups");
 	}

@@ -46,6 +46,7 @@ struct setup {
 	const char *program;	    /* what is executed, as the container sees it */
 	char **argv, **envp;	    /* of casemate-init */
 	int report;		    /* where a failing execve is reported */
+	bool no_setgroups;	    /* the user namespace denies it */
 };
 
 bool has_namespace(const struct spec *s, int type); /* new or joined, not the host's */

@@ -12,6 +12,8 @@
 #include <sys/xattr.h>
 #include <termios.h>
 
+#include "casemate/log.h"
+#include "casemate/owner.h"
 #include "internal.h"
 
 struct clone_args_v2 {
@@ -82,35 +84,76 @@ int parent_limits(const struct spec_process *p, pid_t pid)
 	return 0;
 }
 
-/* Runs in the child of the one fork that cannot be avoided: the parent cannot
- * enter a user namespace and come back, so a process in between does, and makes
- * the container's process its sibling. */
-static pid_t clone_in_user_namespace(struct setup *s, struct clone_args_v2 *args)
+/* What takes the rights of the user namespace that a joined one belongs to. */
+static int use_joined(struct setup *s)
 {
-	volatile long result = -1;
-	volatile int error = 0;
-	pid_t between = vfork();
+	if (mounts_prepare_joined(s) < 0 || sysctl_set_joined(s) < 0)
+		return -1;
+	return is_foreign_namespace(s->spec, CLONE_NEWUTS) ? namespaces_set_names(s->spec) : 0;
+}
 
-	if (between == 0) {
-		if (namespaces_join_user(s->spec) < 0)
-			_exit(1);
-		args->flags = (args->flags & ~(uint64_t)CLONE_PIDFD) | CLONE_PARENT;
-		args->exit_signal = 0;
-		long pid = syscall(SYS_clone3, args, sizeof(*args));
-		if (pid == 0)
-			child_container(s);
-		result = pid;
-		error = errno;
-		_exit(0);
+/* What the process in between says, in memory that it shares. */
+struct between {
+	pid_t pid; /* of the container's process; 0: none, for the error */
+	struct error error;
+};
+
+/* Where the runtime could not return from what it joins, it joins nothing. */
+static bool joins_for_good(const struct spec *s)
+{
+	for (size_t i = 0; i < s->namespaces.n; i++)
+		if (s->namespaces.v[i].path &&
+		    (s->in_user_namespace || s->namespaces.v[i].type == CLONE_NEWUSER))
+			return true;
+	return false;
+}
+
+static _Noreturn void be_between(struct setup *s, struct clone_args_v2 *args, struct between *b)
+{
+	int saved[8];
+
+	/* A user namespace comes last: from in there the others cannot be joined. */
+	if ((s->spec->in_user_namespace &&
+	     (namespaces_join(s->spec, saved) < 0 || use_joined(s) < 0)) ||
+	    namespaces_join_user(s->spec) < 0) {
+		b->error = *error_last();
+		_exit(1);
 	}
+	args->flags = (args->flags & ~(uint64_t)CLONE_PIDFD) | CLONE_PARENT;
+	args->exit_signal = 0;
+	long pid = syscall(SYS_clone3, args, sizeof(*args));
+	if (pid == 0)
+		child_container(s);
+	if (pid < 0)
+		fail(errno, "clone3");
+	b->error = *error_last();
+	b->pid = pid > 0 ? (pid_t)pid : 0;
+	_exit(0);
+}
+
+/* The one fork that cannot be avoided: the runtime cannot enter a user namespace
+ * and come back, and in one of its own not even another namespace. A process in
+ * between does, and makes the container's process its sibling. */
+static pid_t clone_by_another(struct setup *s, struct clone_args_v2 *args)
+{
+	struct between *b =
+		mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t between = b == MAP_FAILED ? -1 : fork();
+
+	if (between == 0)
+		be_between(s, args, b);
 	if (between < 0)
-		return (pid_t)fail(errno, "vfork");
+		return (pid_t)fail(errno, "fork");
 	while (waitpid(between, NULL, 0) < 0 && errno == EINTR)
 		;
-	if (result < 0)
-		return error ? (pid_t)fail(error, "clone3") : -1;
-	s->l->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)result, 0);
-	return s->l->pidfd < 0 ? (pid_t)fail(errno, "pidfd_open") : (pid_t)result;
+	pid_t pid = b->pid;
+	if (pid == 0)
+		error_adopt(&b->error);
+	munmap(b, sizeof(*b));
+	if (pid == 0)
+		return -1;
+	s->l->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	return s->l->pidfd < 0 ? (pid_t)fail(errno, "pidfd_open") : pid;
 }
 
 static bool joins_user_namespace(const struct spec *s)
@@ -138,15 +181,22 @@ static pid_t clone_child(struct setup *s, unsigned long long flags)
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)(unsigned)cgroup;
 	}
-	if (l->container_pidfd < 0 && joins_user_namespace(s->spec))
-		return clone_in_user_namespace(s, &args);
+	if (l->container_pidfd < 0 && joins_for_good(s->spec))
+		return clone_by_another(s, &args);
 	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 	if (pid == 0) {
 		if (l->container_pidfd >= 0)
 			child_exec(s);
 		child_container(s);
 	}
-	return pid < 0 ? (pid_t)fail(errno, "clone3: cannot make the container's namespaces") : pid;
+	if (pid >= 0)
+		return pid;
+	fail(errno, "clone3: cannot make the container's namespaces");
+	return error_last()->errnum == EACCES && cgroup >= 0
+		       ? fail_hint(
+				 "the cgroup may be entered only from below one of the user's own: "
+				 "run it in one, or use --systemd-cgroup")
+		       : -1;
 }
 
 /* config-linux.md, Cgroup ownership: only where the container has a cgroup
@@ -166,6 +216,25 @@ static bool wants_delegation(const struct spec *s)
 	return false;
 }
 
+/* Less than one has oneself is the host's to give. Engines send 0 for "nothing was
+ * asked for", which a user's session, that begins above it, cannot have. */
+static int set_oom_score_adj(struct setup *s)
+{
+	char path[64], value[16];
+
+	snprintf(path, sizeof(path), "%d/oom_score_adj", (int)s->l->pid);
+	snprintf(value, sizeof(value), "%d", s->process->oom_score_adj);
+	if (file_write(s->proc, path, value) == 0)
+		return 0;
+	if (error_last()->errnum != EACCES || !in_user_namespace())
+		return -1;
+	if (s->process->oom_score_adj < 0)
+		return fail_hint("an ordinary user cannot have less than he has himself");
+	log_warn("process.oomScoreAdj: %s is less than the user's own, which stays", value);
+	error_clear();
+	return 0;
+}
+
 /* What only the parent may set on the child before its first step. */
 static int set_up_child(struct setup *s)
 {
@@ -181,14 +250,8 @@ static int set_up_child(struct setup *s)
 	if (wants_delegation(spec) && l->container_pidfd < 0 && l->cgroup &&
 	    cgroup_delegate(l->cgroup, ids_host(spec, 0)) < 0)
 		return -1;
-	if (s->process->has_oom_score_adj) {
-		char path[64], value[16];
-
-		snprintf(path, sizeof(path), "%d/oom_score_adj", (int)l->pid);
-		snprintf(value, sizeof(value), "%d", s->process->oom_score_adj);
-		if (file_write(s->proc, path, value) < 0)
-			return fail_in("process.oomScoreAdj");
-	}
+	if (s->process->has_oom_score_adj && set_oom_score_adj(s) < 0)
+		return fail_in("process.oomScoreAdj");
 	_fd_ int place = l->container_pidfd < 0 && has_user_namespace(spec) ? root_place(s) : -1;
 	return sync_send(l->sync, SYNC_GO, place);
 }
@@ -283,14 +346,6 @@ static int explain(struct launch *l)
 	return -1;
 }
 
-/* What takes the rights of the user namespace that a joined one belongs to. */
-static int use_joined(struct setup *s)
-{
-	if (mounts_prepare_joined(s) < 0 || sysctl_set_joined(s) < 0)
-		return -1;
-	return is_foreign_namespace(s->spec, CLONE_NEWUTS) ? namespaces_set_names(s->spec) : 0;
-}
-
 static int launch_with(struct setup *s, unsigned long long flags)
 {
 	struct launch *l = s->l;
@@ -301,7 +356,8 @@ static int launch_with(struct setup *s, unsigned long long flags)
 	l->sync = pair[0];
 	s->sync = pair[1];
 	_fd_ int theirs = pair[1];
-	bool join = l->container_pidfd < 0;
+	bool join =
+		l->container_pidfd < 0 && !(s->spec->in_user_namespace && joins_for_good(s->spec));
 	if (join && (namespaces_join(s->spec, saved) < 0 || use_joined(s) < 0)) {
 		struct error e = *error_last();
 

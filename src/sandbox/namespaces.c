@@ -93,7 +93,8 @@ int namespaces_join(const struct spec *s, int saved[8])
 		const struct spec_namespace *ns = spec_namespace(s, inherited[i]);
 		char own[64];
 
-		if (!ns || !ns->path)
+		/* The runtime's own: it is there, and need not have the right to it. */
+		if (!ns || !ns->path || ns->is_host)
 			continue;
 		snprintf(own, sizeof(own), "/proc/self/ns/%s", link_name(ns->type));
 		_fd_ int back = open(own, O_RDONLY | O_CLOEXEC); /* path: own namespace */

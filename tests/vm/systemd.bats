@@ -160,3 +160,56 @@ LIMITS='{"memory": {"limit": 67108864, "swap": 100663296, "reservation": 3355443
 	umount -l "$V"/* 2>/dev/null || true
 	rm -rf "$D" "$V"
 }
+
+# user COMMAND…: an ordinary user with a systemd of his own, in a scope of it.
+user() {
+	setpriv --reuid 4321 --regid 4321 --clear-groups env -i "PATH=$PATH" XDG_RUNTIME_DIR=/run/user/4321 \
+		systemd-run --user --scope --quiet "$@"
+}
+
+@test "an ordinary user's scope is his own systemd's" {
+	need setpriv systemd-run
+	echo "casemate-test:x:4321:4321::/:/bin/false" >>/etc/passwd
+	echo "casemate-test:x:4321:" >>/etc/group
+	# pam_systemd would say it, for a session of an account.
+	mkdir -p /run/systemd/system/user@.service.d
+	printf '[Service]\nPAMName=\nEnvironment=XDG_RUNTIME_DIR=/run/user/%%i\n' >/run/systemd/system/user@.service.d/runtime.conf
+	systemctl daemon-reload
+	systemctl start user@4321.service || { journalctl -n 40 --no-pager; false; }
+	edit --arg i "$ID" '.linux.resources.pids.limit = 33 | .linux.cgroupsPath = "casemate-test.slice:cm:" + $i'
+	sh_args 'while :; do sleep 1; done'
+	chown -R 4321:4321 "$T"
+	local mine=/sys/fs/cgroup/user.slice/user-4321.slice/user@4321.service cg
+	ucm() { user "$CASEMATE" --systemd-cgroup --profile "$PROFILE" "$@"; }
+	ucm run --detach --bundle "$T/bundle" "$ID" >/dev/null 2>"$T/err" </dev/null || { cat "$T/err"; false; }
+	cg=$mine/casemate.slice/casemate-test.slice/cm-$ID.scope
+	[ "$(cat "$cg/pids.max")" = 33 ]
+	grep -qx "$(ucm state "$ID" | jq .pid)" "$cg/cgroup.procs"
+	[ "$(ucm exec "$ID" cat /proc/self/cgroup)" = 0::/ ]
+	ucm update --pids-limit 44 "$ID"
+	[ "$(cat "$cg/pids.max")" = 44 ]
+	ucm pause "$ID"
+	[ "$(ucm state "$ID" | jq -r .status)" = paused ]
+	ucm resume "$ID"
+	ucm delete --force "$ID"
+	[ ! -e "$cg" ]
+	# Without a place it is his user.slice.
+	edit 'del(.linux.cgroupsPath)'
+	ucm run --detach --bundle "$T/bundle" "$ID" >/dev/null 2>&1 </dev/null
+	[ -d "$mine/user.slice/casemate-$ID.scope" ]
+	ucm delete --force "$ID"
+	[ ! -e "$mine/user.slice/casemate-$ID.scope" ]
+	# Beside the runtime's own scope, without asking systemd.
+	user "$CASEMATE" --profile "$PROFILE" run --detach --bundle "$T/bundle" "$ID" >/dev/null 2>&1 </dev/null
+	[ "$(cat "$mine/app.slice/casemate/$ID/pids.max")" = 33 ]
+	user "$CASEMATE" delete --force "$ID"
+	[ ! -e "$mine/app.slice/casemate" ]
+	systemctl stop user@4321.service
+	run ucm_without_manager
+	[[ "$output" == *"cannot reach the user's systemd"* ]]
+}
+
+ucm_without_manager() {
+	setpriv --reuid 4321 --regid 4321 --clear-groups env -i "PATH=$PATH" XDG_RUNTIME_DIR="$T" \
+		"$CASEMATE" --systemd-cgroup --profile "$PROFILE" run --bundle "$T/bundle" "$ID"
+}
