@@ -198,6 +198,16 @@ static int run(struct arena *a, int argc, char **argv)
 	return verb && verb->failure ? verb->failure : EXIT_FAILURE;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+/* The leak checker looks by ptrace, which what is not dumpable does not let it, and
+ * an ordinary user's runtime executes itself again with another environment. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+#endif
+
 int main(int argc, char **argv)
 {
 	_arena_ struct arena *a = arena_new();

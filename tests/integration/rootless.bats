@@ -1,44 +1,7 @@
 #!/usr/bin/env bats
-# An ordinary user's containers. The user has no account: where one is needed
-# (subuid(5)), copies of the host's files are mounted over them, out of its sight.
+# An ordinary user's containers.
 load helpers
-
-USER_ID=4321 SUB_ID=3000000
-
-eval "$(declare -f setup | sed '1s/setup/setup_as_root/')"
-setup() {
-	need setpriv unshare
-	setup_as_root
-	SUBIDS='' XDG=$T/xdg
-	mkdir "$T/xdg" "$T/etc"
-	[ -x "$SHARED/casemate" ] || install -m 755 "$CASEMATE" "$SHARED/casemate"
-	printf '{"extends": "restricted", "resources": {"unavailable": "warn"}}' >"$SHARED/profiles/warn.json"
-	PROFILE=$SHARED/profiles/warn.json
-	edit 'del(.linux.cgroupsPath)'
-	chown -R $USER_ID:$USER_ID "$T"
-}
-
-# user COMMAND…: as the user, who has ranges of ids where SUBIDS is set.
-user() {
-	local as=(setpriv --reuid $USER_ID --regid $USER_ID --clear-groups env -i "PATH=$PATH" "HOME=$T" ${XDG:+"XDG_RUNTIME_DIR=$XDG"})
-	[ -n "$SUBIDS" ] || { "${as[@]}" "$@"; return; }
-	for f in passwd subuid subgid; do cat /etc/$f >"$T/etc/$f" 2>/dev/null || : >"$T/etc/$f"; done
-	echo "casemate-test:x:$USER_ID:$USER_ID::$T:/bin/false" >>"$T/etc/passwd"
-	echo "casemate-test:$SUB_ID:65536" | tee -a "$T/etc/subuid" >>"$T/etc/subgid"
-	# What is not there cannot be mounted over.
-	[ -e /etc/subuid ] && [ -e /etc/subgid ] || skip "the host has no /etc/subuid"
-	unshare -m --propagation private bash -c 'for f in passwd subuid subgid; do mount --bind "$0/$f" "/etc/$f"; done
-		eval "$1"; shift; exec "$@"' "$T/etc" "${BEFORE:-:}" "${as[@]}" "$@"
-}
-
-cm() { user "$SHARED/casemate" --root "$T/state" --profile "$PROFILE" "$@"; }
-
-subids() {
-	need newuidmap newgidmap
-	SUBIDS=1
-}
-
-uid_of() { sed -n 's/^Uid:\t\([0-9]*\).*/\1/p' "/proc/$(cm state "$ID" | jq .pid)/status"; }
+load rootless
 
 LOOK='id -u; id -g; cat /proc/self/uid_map; grep -E "Cap(Eff|Bnd)|NoNewPrivs|Seccomp:" /proc/self/status'
 
@@ -157,35 +120,6 @@ Seccomp: 2
 	PROFILE=$SHARED/profiles/never.json
 	in_container true
 	[[ "$output" == *'resources.unavailable: "never" is not refuse or warn'* ]]
-}
-
-@test "a cgroup that is delegated has the limits" {
-	[ -f /sys/fs/cgroup/cgroup.controllers ] || skip "needs pure cgroup v2"
-	local top=/sys/fs/cgroup/casemate-test-$$
-	echo +pids >/sys/fs/cgroup/cgroup.subtree_control
-	mkdir -p "$top/own"
-	chown -R $USER_ID "$top"
-	PROFILE=$SHARED/profiles/restricted.json
-	edit '.linux.resources.pids.limit = 33'
-	sh_args 'while :; do sleep 1; done'
-	inside() { (echo "$BASHPID" >"$top/own/cgroup.procs" && cm "$@"); }
-	inside run --detach --bundle "$T/bundle" "$ID" >/dev/null 2>"$T/err" </dev/null
-	[ "$(cat "$top/casemate/$ID/pids.max")" = 33 ]
-	[ "$(inside exec "$ID" cat /proc/self/cgroup)" = 0::/ ]
-	grep -qx "$(cm state "$ID" | jq .pid)" "$top/casemate/$ID/cgroup.procs"
-	cm pause "$ID"
-	[ "$(status_of "$ID")" = paused ]
-	cm resume "$ID"
-	cm update --pids-limit 44 "$ID"
-	[ "$(cat "$top/casemate/$ID/pids.max")" = 44 ]
-	cm delete --force "$ID"
-	[ ! -e "$top/casemate" ]
-	# From elsewhere the user may not move a process there.
-	edit ".linux.cgroupsPath = \"/casemate-test-$$/$ID\""
-	run cm run --bundle "$T/bundle" "$ID"
-	[ "$status" = 1 ]
-	[[ "$output" == *"entered only from below one of the user's own"* ]]
-	[ ! -e "$top/$ID" ]
 }
 
 @test "the state is below XDG_RUNTIME_DIR" {
