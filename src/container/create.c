@@ -150,10 +150,8 @@ static int reserve(const struct options *o, struct container *c, struct plan *p,
 	if (p->spec.own_categories && mcs_reserve(c) < 0)
 		return -1;
 	mcs_label(&p->spec, c->mcs);
-	if (ids_reserve(c, &p->profile, &p->spec) < 0)
-		return -1;
 	if (file_replace(c->dir_fd, "config.json", p->config, p->config_len, 0600) < 0 ||
-	    container_save(c) < 0)
+	    ids_reserve(c, &p->profile, &p->spec) < 0)
 		return -1;
 	allow_nodes(&p->spec);
 	if (c->has_cgroup && cgroup_create(&c->cgroup, &p->spec.resources) < 0) {

@@ -55,7 +55,8 @@ void mcs_label(struct spec *s, const char *mcs);
 /* Gives the container its ids where they are not config.json's: a range out of
  * the profile's pool that no other container has, nor a user or an entry of
  * /etc/subuid or /etc/subgid; in a user namespace the ids that are there. Into
- * the state (c) and the spec. -1 with error. */
+ * the state (c), which is saved before they are taken, and the spec. -1 with
+ * error. */
 int ids_reserve(struct container *c, const struct profile *p, struct spec *s);
 /* Is it still c's, now that a process has it? -1 with error. */
 int ids_confirm(const struct container *c);

@@ -32,10 +32,25 @@ struct intervals {
 	size_t n, cap;
 };
 
-/* Lines of fields with a ':' between: id is the field of an id, count of how many
- * (-1: one), as their readers take them: also octal and hexadecimal. A line where
- * there is no number means nobody; a range without an end has none. */
-static int add_ids(struct arena *a, const char *path, int id, int count, struct intervals *out)
+/* A number as the readers of these files take it: also octal and hexadecimal. */
+static bool read_number(const char *field, uint64_t *out)
+{
+	char *end;
+
+	*out = field ? strtoull(field, &end, 0) : 0;
+	return field && end != field;
+}
+
+/* A range without an end has none. */
+static void add_interval(struct arena *a, uint64_t first, uint64_t n, struct intervals *out)
+{
+	if (n > 0)
+		*vec_add(a, out) = (struct interval){
+			first, n - 1 > UINT64_MAX - first ? UINT64_MAX : first + (n - 1)};
+}
+
+/* Lines of fields with a ':' between. A line where there is no number means nobody. */
+static int add_ids(struct arena *a, const char *path, bool ranges, struct intervals *out)
 {
 	char *text = file_read(a, AT_FDCWD, path, 64 << 20, NULL), *save;
 
@@ -44,24 +59,21 @@ static int add_ids(struct arena *a, const char *path, int id, int count, struct 
 	if (!text)
 		return fail_in("the ids in use");
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		uint64_t first = 0, n = 1;
-		bool known = false;
-		int i = 0;
+		const char *field[4] = {line};
+		uint64_t first, n;
 
-		for (char *f = line; f; f = strchr(f, ':'), i++) {
-			char *end;
-
-			f += *f == ':' && i > 0;
-			if (i == id) {
-				first = strtoull(f, &end, 0);
-				known = end != f;
-			}
-			if (i == count)
-				n = strtoull(f, &end, 0);
+		for (size_t i = 1; i < ARRAY_SIZE(field) && field[i - 1]; i++) {
+			field[i] = strchr(field[i - 1], ':');
+			field[i] += field[i] != NULL;
 		}
-		if (known && n > 0)
-			*vec_add(a, out) = (struct interval){
-				first, n - 1 > UINT64_MAX - first ? UINT64_MAX : first + (n - 1)};
+		if (ranges && read_number(field[1], &first)) {
+			add_interval(a, first, read_number(field[2], &n) ? n : 0, out);
+			continue;
+		}
+		/* name:password:uid:gid and name:password:gid: */
+		for (size_t i = 2; !ranges && i < 4; i++)
+			if (read_number(field[i], &first))
+				add_interval(a, first, 1, out);
 	}
 	return 0;
 }
@@ -71,11 +83,10 @@ static int add_ids(struct arena *a, const char *path, int id, int count, struct 
  * ids elsewhere: see casemate-profile(5). */
 static int host_ids(struct arena *a, struct intervals *out)
 {
-	return add_ids(a, "/etc/passwd", 2, -1, out) < 0 ||
-			       add_ids(a, "/etc/passwd", 3, -1, out) < 0 ||
-			       add_ids(a, "/etc/group", 2, -1, out) < 0 ||
-			       add_ids(a, "/etc/subuid", 1, 2, out) < 0 ||
-			       add_ids(a, "/etc/subgid", 1, 2, out) < 0
+	return add_ids(a, "/etc/passwd", false, out) < 0 ||
+			       add_ids(a, "/etc/group", false, out) < 0 ||
+			       add_ids(a, "/etc/subuid", true, out) < 0 ||
+			       add_ids(a, "/etc/subgid", true, out) < 0
 		       ? -1
 		       : 0;
 }
@@ -339,9 +350,9 @@ int ids_reserve(struct container *c, const struct profile *p, struct spec *s)
 	if (s->own_ids && s->in_user_namespace) {
 		nest(c->arena, &s->runtime_uids, s->process.uid, &c->uid_maps);
 		nest(c->arena, &s->runtime_gids, s->process.gid, &c->gid_maps);
-	} else if (s->own_ids && take_range(c, p) < 0) {
-		return fail_in("linux.namespaces");
 	}
+	if (s->own_ids && !s->in_user_namespace ? take_range(c, p) < 0 : container_save(c) < 0)
+		return fail_in("linux.namespaces");
 	if (s->own_ids)
 		ids_apply(s, c);
 	if (s->in_user_namespace)

@@ -36,6 +36,7 @@ struct layers {
 	} lower; /* the topmost first */
 	struct layer upper, work;
 	bool has_upper;
+	bool has_mounts;     /* a layer is one; perhaps a later one than the engine's overlay */
 	bool writable;	     /* the upper layer is the engine's */
 	unsigned long flags; /* ST_x of the engine's mount */
 	struct strv kept;    /* options of the engine's that the new overlay gets, too */
@@ -280,16 +281,18 @@ static int map_tree(struct layers *y, int there)
  * costs a grace period. A layer that is a mount itself is not seen through it. */
 static int map_layer(struct layers *y, struct layer *l)
 {
-	struct stat want, got;
+	struct statx want, got;
 	const char *below = l->path + strlen(y->common);
 
 	l->fd = y->tree < 0 ? -1
 			    : rootfs_open(y->tree, *below ? below : "/", O_PATH | O_DIRECTORY,
 					  ROOTFS_NO_SYMLINKS);
-	if (fstat(l->there, &want) < 0)
+	if (statx(l->there, "", AT_EMPTY_PATH, STATX_INO, &want) < 0)
 		return fail(errno, "%s", l->path);
-	if (l->fd >= 0 && fstat(l->fd, &got) == 0 && got.st_dev == want.st_dev &&
-	    got.st_ino == want.st_ino) {
+	y->has_mounts = y->has_mounts || want.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+	if (l->fd >= 0 && statx(l->fd, "", AT_EMPTY_PATH, STATX_INO, &got) == 0 &&
+	    got.stx_dev_major == want.stx_dev_major && got.stx_dev_minor == want.stx_dev_minor &&
+	    got.stx_ino == want.stx_ino) {
 		l->in_common = true;
 		return 0;
 	}
@@ -550,8 +553,8 @@ static int read_names(struct arena *a, int fd, struct strv *out)
 	return 0;
 }
 
-/* The layers were found again by their names, behind which there may be something
- * else by now. */
+/* The layers were found again by their names, over which something else may have
+ * been mounted since. Reading the root takes each layer's: only where one is a mount. */
 static int check_root(struct layers *y, int fd)
 {
 	struct strv want = {0}, got = {0};
@@ -596,7 +599,7 @@ static int make_overlay(struct layers *y)
 	/* Where it cannot work with its folders it says so in the log alone. */
 	if (fstatfs(fd, &fs) < 0 || fs.f_flags & ST_RDONLY)
 		return fail(EROFS, "the new overlay cannot be written");
-	return check_root(y, fd) < 0 || forbid(y, fd) < 0 ? -1 : fd_take(&fd);
+	return (y->has_mounts && check_root(y, fd) < 0) || forbid(y, fd) < 0 ? -1 : fd_take(&fd);
 }
 
 static void close_layers(struct layers *y)

@@ -37,6 +37,13 @@ int mount_attach(int tree, int dest)
 	return move_mount(tree, "", dest, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
+static int clone_root(struct setup *s)
+{
+	s->root = open_tree(s->l->rootfs_fd, "",
+			    AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	return s->root < 0 ? fail(errno, "cannot clone the mount of %s", s->l->rootfs_path) : 0;
+}
+
 /* Inside, the files of the image belong to whom they belong to in the image. */
 static int map_root(struct setup *s)
 {
@@ -44,20 +51,35 @@ static int map_root(struct setup *s)
 
 	if (userns < 0)
 		return -1;
+	if (s->spec->root_overlay) {
+		if (s->spec->root_has_mounts)
+			return fail(0, "%s is an overlay with mounts in it", s->l->rootfs_path);
+		s->root = layers_map(s);
+		return s->root < 0 ? -1 : 0;
+	}
+	if (clone_root(s) < 0)
+		return -1;
 	if (mount_idmap(s->root, true, userns) == 0)
 		return 0;
 	fail(errno, "the ids of %s cannot be mapped: its file system has no idmapped mounts",
 	     s->l->rootfs_path);
-	if (!is_unmappable(error_last()->errnum))
-		return -1;
-	if (s->spec->root_overlay && s->spec->root_has_mounts)
-		return fail(0, "%s is an overlay with mounts in it", s->l->rootfs_path);
-	int overlay = s->spec->root_overlay ? layers_map(s) : -1;
-	if (overlay >= 0) {
-		close(s->root);
-		s->root = overlay;
+	close(fd_take(&s->root));
+	return -1;
+}
+
+static int make_root(struct setup *s)
+{
+	if (!s->spec->idmap || map_root(s) == 0)
+		return s->spec->idmap ? 0 : clone_root(s);
+	if (s->spec->unmappable_as_is && is_unmappable(error_last()->errnum)) {
+		error_clear();
+		return clone_root(s);
 	}
-	return overlay < 0 ? -1 : 0;
+	return is_unmappable(error_last()->errnum)
+		       ? fail_hint("put it on another file system, or set the profile's "
+				   "user.namespace.unmappable to as-is: files would belong to "
+				   "nobody")
+		       : -1;
 }
 
 int root_prepare(struct setup *s)
@@ -68,19 +90,8 @@ int root_prepare(struct setup *s)
 	unsigned long propagation = spec->rootfs_propagation == MS_SLAVE ? MS_SLAVE : MS_PRIVATE;
 	uint64_t all = spec->root_attr | (spec->root_readonly ? MOUNT_ATTR_RDONLY : 0);
 
-	s->root = open_tree(s->l->rootfs_fd, "",
-			    AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (s->root < 0)
-		return fail(errno, "root.path: cannot clone the mount of %s", s->l->rootfs_path);
-	if (spec->idmap && map_root(s) < 0) {
-		if (!spec->unmappable_as_is || !is_unmappable(error_last()->errnum)) {
-			fail_hint("put it on another file system, or set the profile's "
-				  "user.namespace.unmappable to as-is: files would belong to "
-				  "nobody");
-			return fail_in("root.path");
-		}
-		error_clear();
-	}
+	if (make_root(s) < 0)
+		return fail_in("root.path");
 	/* What is mounted below the rootfs is read-only at once; the rootfs itself
 	 * when the mount points in it are made (mounts_seal). */
 	if (mount_attr(s->root, true, all, 0, propagation) < 0 ||

@@ -151,7 +151,7 @@ teardown() {
 	need strace
 	pool 1073741824 65536
 	sh_args 'sleep 1000'
-	strace -f -o /dev/null -e trace=clone3 -e inject=clone3:delay_enter=2000000:when=2 \
+	timeout -k 1 30 strace -f -o /dev/null -e trace=clone3 -e inject=clone3:delay_enter=2000000 \
 		"$CASEMATE" --root "$T/state" --profile "$PROFILE" create --bundle "$T/bundle" "$ID" >"$T/log" 2>&1 3>&- &
 	for _ in $(seq 100); do [ -L /run/casemate-ids/1073741824 ] && break; sleep 0.1; done
 	# Who sees another state root thinks that it was left.
@@ -313,7 +313,7 @@ sees_layers() {
 	[[ "$output" == *65534 ]]
 	# Only what cannot be mapped is taken as it is.
 	need strace
-	run strace -f -o /dev/null -e trace=clone3 -e inject=clone3:error=EAGAIN:when=1 \
+	run strace -f -o /dev/null -e trace=clone -e inject=clone:error=EAGAIN:when=1 \
 		"$CASEMATE" --root "$T/state" --profile "$PROFILE" run --bundle "$T/bundle" "$ID"
 	[ "$status" = 1 ]
 }

@@ -206,11 +206,12 @@ static void test_host_users(void **state)
 static void test_nested(void **state)
 {
 	_arena_ struct arena *a = arena_new();
-	struct container c = {.arena = a, .root_fd = -1, .dir_fd = -1};
+	struct container c;
 	struct id_map many[] = {{0, 1000, 1}, {1, 100000, 65536}}, one = {0, 1000, 1};
 	struct spec s = {.arena = a, .own_ids = true, .in_user_namespace = true};
 
 	(void)state;
+	assert_int_equal(container_reserve(&c, a, "state", "nested"), 0);
 	s.process.uid = 65532;
 	s.runtime_uids.v = s.runtime_gids.v = many;
 	s.runtime_uids.n = s.runtime_gids.n = 2;
@@ -226,6 +227,7 @@ static void test_nested(void **state)
 	assert_int_equal(s.uid_maps.n, 1);
 	assert_int_equal(s.uid_maps.v[0].container, 65532);
 	assert_int_equal(s.uid_maps.v[0].host, 0);
+	container_close(&c);
 }
 
 int main(void)
