@@ -73,13 +73,13 @@ int ids_userns_fd(int proc, const struct id_maps *uids, const struct id_maps *gi
 
 int ids_container_userns(struct setup *s)
 {
-	const struct spec_namespace *user = spec_namespace(s->spec, CLONE_NEWUSER);
+	char path[64];
 
-	if (s->userns < 0)
-		s->userns = user && user->path ? fcntl(user->fd, F_DUPFD_CLOEXEC, 3)
-					       : ids_userns_fd(s->proc, &s->spec->uid_maps,
-							       &s->spec->gid_maps);
-	return s->userns;
+	if (s->userns >= 0)
+		return s->userns;
+	snprintf(path, sizeof(path), "%d/ns/user", (int)s->l->pid);
+	s->userns = openat(s->proc, path, O_RDONLY | O_CLOEXEC); /* path: our child's link */
+	return s->userns < 0 ? fail(errno, "cannot open /proc/%s", path) : s->userns;
 }
 
 static uint32_t host_id(const struct spec *s, const struct id_maps *maps, uint32_t id)

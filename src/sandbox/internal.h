@@ -39,7 +39,7 @@ struct setup {
 	int place;	/* where it is attached, where the child cannot go by itself; -1 */
 	bool seal_root; /* it is read-only, whatever root.readonly says */
 	int init;	/* sealed memfd of casemate-init */
-	int userns;	/* one with the container's maps, for idmapped mounts; -1: not yet made */
+	int userns;	/* the container's, for idmapped mounts; -1: not yet opened */
 	struct ready_mount *mounts; /* one for each of spec->mounts */
 	bool *sysctl_denied;	    /* one for each of spec->sysctl */
 	int *devices;		    /* user namespace: trees of host devices, defaults first */
@@ -60,6 +60,8 @@ bool has_user_namespace(const struct spec *s);
 enum sync_type { SYNC_GO = 1, SYNC_MOUNTED, SYNC_CONSOLE, SYNC_READY, SYNC_ERROR };
 int sync_pair(int pair[2]);
 int sync_send(int sock, enum sync_type type, int fd);
+/* To the container's process: go, with a descriptor or -1. */
+int sync_tell(int sock, int fd);
 /* Receives one message; an error record is adopted. Returns the type, or -1
  * with the error set; at EOF "ended before it was ready". fd may be NULL. */
 int sync_recv(int sock, int *fd);
@@ -80,7 +82,7 @@ int namespaces_join_user(const struct spec *s);
 int namespaces_set_names(const struct spec *s); /* of the UTS namespace */
 int ids_write_maps(int proc, pid_t pid, const struct id_maps *uids, const struct id_maps *gids);
 int ids_userns_fd(int proc, const struct id_maps *uids, const struct id_maps *gids);
-/* The same with the container's maps, made once; owned by s. */
+/* The container's own, once its process is there; owned by s. */
 int ids_container_userns(struct setup *s);
 /* The host's user id for a container's one, or -1 where nothing maps it. */
 uid_t ids_host(const struct spec *s, uint32_t id);
@@ -93,6 +95,9 @@ int root_prepare(struct setup *s);
  * process cannot look into it. */
 int root_place(struct setup *s);
 int mounts_prepare(struct setup *s);
+/* The rootfs and the binds that are mapped by the container's user namespace: made
+ * and sent while its process takes its first steps. */
+int mounts_send(struct setup *s);
 /* The file systems of foreign namespaces: while the runtime has joined them. */
 int mounts_prepare_joined(struct setup *s);
 size_t devices_count(const struct spec *s); /* the defaults and config.json's */
@@ -114,7 +119,8 @@ _Noreturn void child_container(struct setup *s);
 _Noreturn void child_exec(struct setup *s);
 int namespaces_enter(struct setup *s);
 int sysctl_write(struct setup *s);
-int sysctl_again(struct setup *s); /* what sysctl_write was denied */
+int sysctl_again(struct setup *s);   /* what sysctl_write was denied */
+int mounts_receive(struct setup *s); /* what mounts_send sends */
 int root_attach(struct setup *s);
 int ids_become_root(struct setup *s);
 int ids_stay_private(void);
@@ -159,5 +165,7 @@ int fs_fail(int errnum, int fsfd, const char *what);
 /* A new detached overlay of the layers that the engine's root has, with the
  * container's ids. -1 with error. */
 int layers_map(struct setup *s);
+/* Can the engine's overlay be written? Where not, the new one is sealed, too. */
+bool layers_writable(const struct setup *s);
 
 #endif

@@ -253,7 +253,9 @@ static int set_up_child(struct setup *s)
 	if (s->process->has_oom_score_adj && set_oom_score_adj(s) < 0)
 		return fail_in("process.oomScoreAdj");
 	_fd_ int place = l->container_pidfd < 0 && has_user_namespace(spec) ? root_place(s) : -1;
-	return sync_send(l->sync, SYNC_GO, place);
+	if (sync_tell(l->sync, place) < 0)
+		return -1;
+	return l->container_pidfd < 0 ? mounts_send(s) : 0;
 }
 
 static int runtime_hooks(struct launch *l)
@@ -419,8 +421,11 @@ int sandbox_launch(struct launch *l)
 {
 	struct setup s;
 
-	if (begin(&s, l) < 0 || namespaces_check(l->spec) < 0 || sysctl_check(l->spec) < 0 ||
-	    root_prepare(&s) < 0 || mounts_prepare(&s) < 0 || devices_prepare(&s) < 0)
+	if (begin(&s, l) < 0 || namespaces_check(l->spec) < 0 || sysctl_check(l->spec) < 0)
+		return end(&s, -1);
+	s.seal_root = l->spec->idmap && l->spec->root_overlay && !layers_writable(&s);
+	if ((!l->spec->idmap && root_prepare(&s) < 0) || mounts_prepare(&s) < 0 ||
+	    devices_prepare(&s) < 0)
 		return end(&s, -1);
 	return end(&s, launch_with(&s, namespaces_clone_flags(l->spec)));
 }

@@ -616,6 +616,17 @@ static void close_layers(struct layers *y)
 	cleanup_fd(&y->memory);
 }
 
+bool layers_writable(const struct setup *s)
+{
+	char *rest = arena_strdup(s->spec->arena, s->spec->root_overlay), *option;
+	struct statfs fs;
+	bool upper = false;
+
+	while ((option = next_option(&rest)))
+		upper = upper || strncmp(option, "upperdir=", 9) == 0;
+	return upper && fstatfs(s->l->rootfs_fd, &fs) == 0 && !(fs.f_flags & ST_RDONLY);
+}
+
 int layers_map(struct setup *s)
 {
 	static const struct layer none = {.there = -1, .fd = -1};
@@ -628,8 +639,7 @@ int layers_map(struct setup *s)
 		return fail(errno, "%s", s->l->rootfs_path);
 	y.flags = (unsigned long)fs.f_flags;
 	if (read_options(&y, s->spec->root_overlay) == 0 && open_layers(&y) == 0) {
-		y.writable = y.has_upper && !s->spec->root_readonly && !(y.flags & ST_RDONLY);
-		s->seal_root = !y.writable;
+		y.writable = !s->seal_root && !s->spec->root_readonly;
 		fd = map_layers(&y) < 0 ? -1 : make_overlay(&y);
 	}
 	close_layers(&y);

@@ -100,6 +100,18 @@ static int prepare_bind(struct setup *s, const struct spec_mount *m, struct read
 	return 0;
 }
 
+static bool is_bind(const struct spec_mount *m)
+{
+	return m->opt.bind && !m->opt.remount;
+}
+
+/* Does it take the container's user namespace, which comes with its process? */
+static bool is_mapped(const struct setup *s, const struct spec_mount *m)
+{
+	return is_bind(m) && m->uid_maps.n == 0 &&
+	       (s->spec->idmap || m->opt.idmap || m->opt.idmap_rec) && has_user_namespace(s->spec);
+}
+
 int mounts_prepare(struct setup *s)
 {
 	s->mounts = arena_array(s->spec->arena, s->spec->mounts.n, sizeof(*s->mounts));
@@ -108,9 +120,37 @@ int mounts_prepare(struct setup *s)
 		struct ready_mount *r = &s->mounts[i];
 
 		*r = (struct ready_mount){.fd = -1, .attached = -1};
-		if (m->opt.bind && !m->opt.remount && prepare_bind(s, m, r) < 0)
+		if (is_bind(m) && !is_mapped(s, m) && prepare_bind(s, m, r) < 0)
 			return fail_in("%s", m->place);
 	}
+	return 0;
+}
+
+int mounts_send(struct setup *s)
+{
+	if (s->spec->idmap && (root_prepare(s) < 0 || sync_tell(s->l->sync, s->root) < 0))
+		return -1;
+	for (size_t i = 0; i < s->spec->mounts.n; i++) {
+		const struct spec_mount *m = &s->spec->mounts.v[i];
+
+		if (!is_mapped(s, m))
+			continue;
+		if (prepare_bind(s, m, &s->mounts[i]) < 0)
+			return fail_in("%s", m->place);
+		if (sync_tell(s->l->sync, s->mounts[i].fd) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int mounts_receive(struct setup *s)
+{
+	if (s->spec->idmap && sync_expect(s->sync, SYNC_GO, &s->root) < 0)
+		return -1;
+	for (size_t i = 0; i < s->spec->mounts.n; i++)
+		if (is_mapped(s, &s->spec->mounts.v[i]) &&
+		    sync_expect(s->sync, SYNC_GO, &s->mounts[i].fd) < 0)
+			return -1;
 	return 0;
 }
 

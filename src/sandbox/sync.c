@@ -30,6 +30,15 @@ int sync_send(int sock, enum sync_type type, int fd)
 	return 0;
 }
 
+int sync_tell(int sock, int fd)
+{
+	if (sync_send(sock, SYNC_GO, fd) == 0)
+		return 0;
+	/* Where it has ended it said why. */
+	(void)sync_recv(sock, NULL);
+	return -1;
+}
+
 void sync_send_error(int sock)
 {
 	struct message m = {.type = SYNC_ERROR, .error = *error_last()};
