@@ -46,13 +46,14 @@ struct cgroup {
 	bool user;
 };
 
+/* How a cgroup is made; or-ed. */
+enum cgroup_driver { CGROUP_FS = 0, CGROUP_SYSTEMD = 1, CGROUP_USER = 2 };
 /* Reads /proc/self/mountinfo and /proc/self/cgroup, and works out the cgroup's
  * place: cgroups_path below the mount when absolute, below the runtime's own
  * cgroup when relative, /casemate/ID when NULL, for an ordinary user beside the
  * runtime's own; with systemd the scope "slice:prefix:name". Makes nothing. -1
  * with error for a path that has "..", a cgroup that is in use, or no usable
- * hierarchy. */
-enum cgroup_driver { CGROUP_FS = 0, CGROUP_SYSTEMD = 1, CGROUP_USER = 2 };
+ * hierarchy. driver: CGROUP_x, or-ed. */
 int cgroup_plan(struct cgroup *cg, struct arena *a, const char *cgroups_path, const char *id,
 		unsigned driver);
 

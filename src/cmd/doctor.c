@@ -34,7 +34,9 @@ static enum probe_result host_ids(struct arena *a, const struct options *o,
 		 pool.ranges, ID_RANGE, p.ids.first, p.name, pool.taken, pool.foreign);
 	if (pool.taken + pool.foreign < pool.ranges)
 		return pool.foreign ? PROBE_WARN : PROBE_PASS;
-	out->hint = "choose another user.namespace.pool in a profile";
+	out->hint = pool.foreign
+			    ? "choose another user.namespace.pool in a profile"
+			    : "delete containers, or enlarge the profile's user.namespace.pool";
 	return PROBE_FAIL;
 }
 

@@ -150,6 +150,7 @@ static int reserve(const struct options *o, struct container *c, struct plan *p,
 	if (p->spec.own_categories && mcs_reserve(c) < 0)
 		return -1;
 	mcs_label(&p->spec, c->mcs);
+	/* The second saves the state, also where there is nothing to reserve. */
 	if (file_replace(c->dir_fd, "config.json", p->config, p->config_len, 0600) < 0 ||
 	    ids_reserve(c, &p->profile, &p->spec) < 0)
 		return -1;

@@ -343,6 +343,45 @@ static void drop_owners(struct spec *s)
 	}
 }
 
+/* Is the whole of a range of ids in one mapping? What is above it is cut off. */
+static bool clamp(const struct id_maps *maps, unsigned long long *from, unsigned long long *to)
+{
+	for (size_t i = 0; i < maps->n; i++) {
+		const struct id_map *m = &maps->v[i];
+		uint64_t last = (uint64_t)m->container + (m->size - 1);
+
+		if (*from >= m->container && *from <= last) {
+			*to = *to < last ? *to : last;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The rule clamped it to the ids of a whole range; there are fewer here. Engines
+ * send it by themselves, so that one without any group is left out. */
+static void clamp_ping(struct spec *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->sysctl.n; i++) {
+		struct kv kv = s->sysctl.v[i];
+		unsigned long long from, to;
+
+		if (strcmp(kv.key, "net.ipv4.ping_group_range") == 0 &&
+		    sscanf(kv.value, "%llu %llu", &from, &to) == 2 && from <= to) {
+			if (!clamp(&s->gid_maps, &from, &to)) {
+				log_debug("linux.sysctl[%s]: is left out: no group of it is there",
+					  kv.key);
+				continue;
+			}
+			kv.value = arena_printf(s->arena, "%llu %llu", from, to);
+		}
+		s->sysctl.v[n++] = kv;
+	}
+	s->sysctl.n = n;
+}
+
 /* --- both -------------------------------------------------------------- */
 
 int ids_reserve(struct container *c, const struct profile *p, struct spec *s)
@@ -353,8 +392,10 @@ int ids_reserve(struct container *c, const struct profile *p, struct spec *s)
 	}
 	if (s->own_ids && !s->in_user_namespace ? take_range(c, p) < 0 : container_save(c) < 0)
 		return fail_in("linux.namespaces");
-	if (s->own_ids)
+	if (s->own_ids) {
 		ids_apply(s, c);
+		clamp_ping(s);
+	}
 	if (s->in_user_namespace)
 		drop_owners(s);
 	return 0;

@@ -49,7 +49,7 @@ int private_dir_open(const char *what, const char *path, bool make)
 	if (fstat(fd, &st) < 0 || stat("/", &host) < 0)
 		return fail(errno, "%s: %s", what, path);
 	if (st.st_dev == host.st_dev && st.st_ino == host.st_ino)
-		return fail(EINVAL, "%s: %s is /, which cannot be the state root", what, path);
+		return fail(EINVAL, "%s: %s is /, which it cannot be", what, path);
 	if (st.st_uid != geteuid() || st.st_mode & 022) {
 		fail(EPERM, "%s: %s can be changed by others", what, path);
 		return fail_hint("it must belong to you and be writable by nobody else");

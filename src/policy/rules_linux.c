@@ -135,7 +135,9 @@ void rule_user_namespace(struct judge *j, struct spec *s)
 	/* Mappings without a namespace are an error that is not the rule's. */
 	if (!ns && s->uid_maps.n == 0 && s->gid_maps.n == 0 &&
 	    found_default(j, "linux.namespaces", "the ids inside would be the host's",
-			  "no user namespace", "a new one"))
+			  "no user namespace",
+			  s->in_user_namespace ? "a new one, of the ids that this user has"
+					       : "a new one"))
 		own_ids(j, s);
 }
 

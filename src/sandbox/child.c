@@ -164,11 +164,11 @@ _Noreturn void child_container(struct setup *s)
 	    join_cgroup(s) == 0 &&       /* by itself; v2 came with clone3 */
 	    verify_open(s) == 0 &&       /* while the host's procfs can be reached as root */
 	    lsm_open(s) == 0 &&          /* the same */
-	    wait_for_parent(s) == 0 &&   /* id maps, oom_score_adj */
+	    wait_for_parent(s) == 0 &&   /* id maps, oom_score_adj, where the root goes */
 	    namespaces_enter(s) == 0 &&  /* the cgroup namespace: after the cgroup was joined */
 	    sysctl_write(s) == 0 &&      /* as the host's root: older kernels know no other */
 	    mounts_receive(s) == 0 &&    /* those that take this process's user namespace */
-	    root_attach(s) == 0 &&       /* before the ids change: its path may be the host's alone */
+	    root_attach(s) == 0 &&       /* before the ids change: its path may be for the host's root */
 	    ids_become_root(s) == 0 &&   /* so that what is made in the rootfs belongs inside */
 	    sysctl_again(s) == 0 &&      /* and newer ones want the namespace's */
 	    mounts_attach(s) == 0 &&

@@ -20,9 +20,10 @@
 #define MOUNT_ATTR_NOSYMFOLLOW 0x00200000
 #endif
 
-/* A mount as the parent made it ready: detached trees, inherited by the child. */
+/* A mount as the parent made it ready: detached trees, inherited by the child or sent
+ * to it (mounts_receive). */
 struct ready_mount {
-	int fd;	      /* -1: the child makes the file system itself */
+	int fd;	      /* -1: the child makes the file system itself, or gets it yet */
 	bool late_ro; /* read-only once everything inside it is made */
 	int attached; /* O_PATH of what was attached, for late_ro; -1 */
 };

@@ -131,7 +131,7 @@ static _Noreturn void be_between(struct setup *s, struct clone_args_v2 *args, st
 	_exit(0);
 }
 
-/* The one fork that cannot be avoided: the runtime cannot enter a user namespace
+/* A process in between: the runtime cannot enter a user namespace
  * and come back, and in one of its own not even another namespace. A process in
  * between does, and makes the container's process its sibling. */
 static pid_t clone_by_another(struct setup *s, struct clone_args_v2 *args)

@@ -386,7 +386,7 @@ static int map_layers(struct layers *y)
 		/* overlayfs wants them in one mount. */
 		return y->upper.in_common && y->work.in_common
 			       ? 0
-			       : fail(EXDEV, "its upper and work folder are in different mounts");
+			       : fail(0, "its upper and work folder are in different mounts");
 	}
 	if (y->has_upper) {
 		vec_add(y->a, &y->lower);
@@ -598,7 +598,7 @@ static int make_overlay(struct layers *y)
 		return -1;
 	/* Where it cannot work with its folders it says so in the log alone. */
 	if (fstatfs(fd, &fs) < 0 || fs.f_flags & ST_RDONLY)
-		return fail(EROFS, "the new overlay cannot be written");
+		return fail(0, "the new overlay cannot be written");
 	return (y->has_mounts && check_root(y, fd) < 0) || forbid(y, fd) < 0 ? -1 : fd_take(&fd);
 }
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "casemate/log.h"
 #include "internal.h"
 
 static bool is_type(const struct spec_mount *m, const char *type)
@@ -73,9 +74,14 @@ static int map_volume(struct setup *s, const struct spec_mount *m, int fd)
 
 	if (userns < 0)
 		return -1;
-	if (mount_idmap(fd, m->opt.recursive, userns) == 0 ||
-	    (is_unmappable(errno) && (is_for_all(&m->src.st) || s->spec->unmappable_as_is)))
+	if (mount_idmap(fd, m->opt.recursive, userns) == 0)
 		return 0;
+	if (is_unmappable(errno) && (is_for_all(&m->src.st) || s->spec->unmappable_as_is)) {
+		log_warn("%s: warned by rule user.namespace: is bound as it is, its ids cannot be "
+			 "mapped: %s",
+			 m->place, strerror(errno));
+		return 0;
+	}
 	fail(errno,
 	     "the ids of %s cannot be mapped: its file system has no idmapped mounts, or it "
 	     "is one already",

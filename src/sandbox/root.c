@@ -1,5 +1,6 @@
 /*
- * The root file system as a mount: cloned from the descriptor that was checked,
+ * The root file system as a mount: cloned from the descriptor that was checked (an
+ * overlay that is to be mapped is made anew of its layers, see layers.c),
  * attached at its own path in the container's mount namespace (createContainer
  * hooks look for it there), and made the root by pivot_root.
  */
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "casemate/log.h"
 #include "internal.h"
 
 int mount_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation)
@@ -72,6 +74,8 @@ static int make_root(struct setup *s)
 	if (!s->spec->idmap || map_root(s) == 0)
 		return s->spec->idmap ? 0 : clone_root(s);
 	if (s->spec->unmappable_as_is && is_unmappable(error_last()->errnum)) {
+		log_warn("root.path: warned by rule user.namespace: is taken as it is: %s%s",
+			 error_last()->context, error_last()->message);
 		error_clear();
 		return clone_root(s);
 	}

@@ -86,6 +86,9 @@ refused() {
 	[ "$(echo hello | drun -i probe cat)" = hello ]
 	run script -qec "docker run --rm -it --runtime=casemate --network none probe tty" /dev/null
 	[[ "$output" == *"/dev/pts/0"* ]]
+	run script -qec "docker run --rm -it --runtime=casemate --network none probe stat -c %u /dev/pts/0 /dev/console" /dev/null
+	echo "$output"
+	[[ "$output" == *65532*65532* ]]
 	run drun probe nosuchprogram
 	[ "$status" = 127 ]
 }
@@ -203,7 +206,8 @@ refused() {
 	[[ "$first" == "0 "*" 65536" ]]
 	docker run -d --name "$N-2" --runtime=casemate --network none probe sleep 1000
 	second=$(docker exec "$N-2" sh -c 'read -r a b c </proc/self/uid_map; echo "$a $b $c"')
-	pid=$(docker inspect -f '{{.State.Pid}}' "$N-2")
+	[ "$(awk '/^Uid:/ { print $2 }' "/proc/$(docker inspect -f '{{.State.Pid}}' "$N-2")/status")" != \
+		"$(awk '/^Uid:/ { print $2 }' "/proc/$(docker inspect -f '{{.State.Pid}}' "$N")/status")" ]
 	docker rm -f "$N-2"
 	[ "$first" != "$second" ]
 	[ "$first" != "0 0 4294967295" ]
@@ -211,7 +215,7 @@ refused() {
 	[ "$(awk '/^Uid:/ { print $2 }' "/proc/$pid/status")" = $(($(cut -d' ' -f2 <<<"$first") + 65532)) ]
 	# As the image has it, and nothing of it on the disk.
 	[ "$(docker exec "$N" stat -c %u:%g /data /bin/busybox | tr '\n' ' ')" = "65532:65532 0:0 " ]
-	[ -z "$(find "$DATA" "$D" -xdev -uid +2000000000)" ]
+	[ -z "$(find "$DATA" "$D" /run /var/lib -xdev \( -uid +2000000000 -o -gid +2000000000 \))" ]
 	[ "$(docker exec "$N" sh -c 'cat /etc/hostname; ls /etc/hosts /etc/resolv.conf' | tr '\n' ' ')" = "$(cut -c-12 <<<"$id") /etc/hosts /etc/resolv.conf " ]
 	[ "$(drun --group-add 1234 probe id -G)" = "65532 1234" ]
 }
@@ -258,6 +262,22 @@ refused() {
 	[ "$(docker run --rm --runtime=casemate --network "container:$N" probe cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" = 99 ]
 	[ "$(docker run --rm --runtime=casemate --network "container:$N" probe ls /sys/class/net | grep -c lo)" -ge 1 ]
 	[ "$(docker run --rm --runtime=casemate --network "container:$N" probe hostname)" = "$(docker exec "$N" hostname)" ]
+}
+
+@test "containerd's own snapshots" {
+	c() { ctr -a "$D/exec/containerd/containerd.sock" -n "$N" "$@"; }
+	command -v ctr >/dev/null || skip "ctr is not installed"
+	printf '#!/bin/sh\nexec "%s" --profile "%s/profiles/restricted.json" "$@"\n' "$CASEMATE" "$D" >"$D/casemate"
+	chmod 755 "$D/casemate"
+	docker save probe | c images import - >/dev/null
+	image=$(c images ls -q)
+	for snapshotter in overlayfs native; do
+		run c run --rm --snapshotter "$snapshotter" --runc-binary "$D/casemate" "$image" "$N" \
+			sh -c 'id -u; stat -c %u /data /bin; read -r a b c </proc/self/uid_map; echo $c; touch /x'
+		echo "$output"
+		[[ "$output" == $'65532\n65532\n0\n65536\n'*"Read-only file system"* ]]
+	done
+	c images rm "$image" >/dev/null
 }
 
 @test "a daemon that maps users itself keeps its ids" {

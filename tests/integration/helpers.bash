@@ -74,7 +74,7 @@ teardown() {
 	for dir in /sys/fs/cgroup/casemate-test-$$ /sys/fs/cgroup/*/casemate-test-$$; do
 		[ -d "$dir" ] && find "$dir" -depth -type d -exec rmdir {} \;
 	done
-	find /run/casemate-ids -lname "$(realpath "$T")/*" -delete 2>/dev/null || true
+	[ -z "$T" ] || find /run/casemate-ids -lname "$(realpath "$T")/*" -delete 2>/dev/null || true
 	rm -rf "$T" "${V:-}"
 }
 

@@ -85,6 +85,20 @@ Seccomp: 2
 	[ "$(tr -s ' ' <<<"$output")" = " 65532 0 1" ]
 }
 
+@test "the range of ping groups that engines set is cut to what is there" {
+	for range in "0 2147483647" "0 0"; do
+		edit --arg r "$range" '.linux.sysctl = {"net.ipv4.ping_group_range": $r}'
+		in_container 'cat /proc/sys/net/ipv4/ping_group_range | tr "\t" " "'
+		[ "$status" = 0 ]
+		echo "$output"
+		[[ "$output" == *"65534 65534" ]] || [[ "$output" == "1 0" ]] || [[ "$output" == *"0 0"* ]]
+	done
+	subids
+	edit '.linux.sysctl = {"net.ipv4.ping_group_range": "0 2147483647"}'
+	in_container 'cat /proc/sys/net/ipv4/ping_group_range | tr "\t" " "'
+	[ "$output" = "0 65535" ] || [ "$output" = "0 65536" ] || [ "$output" = "0 0" ]
+}
+
 @test "groups that cannot be had are refused" {
 	edit '.process.user.additionalGids = [7]'
 	in_container 'id -G'

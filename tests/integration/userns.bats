@@ -47,7 +47,7 @@ teardown() {
 	[ "$(readlink "/run/casemate-ids/$first")" = "$(realpath "$T")/state/$ID" ]
 	[ "$(readlink "/proc/$pid/ns/user")" != "$(readlink /proc/self/ns/user)" ]
 	# Nothing on the disk belongs to it.
-	[ -z "$(find "$T" -uid +2000000000)" ]
+	[ -z "$(find "$T" /run /var/lib -xdev \( -uid +2000000000 -o -gid +2000000000 \) -print -quit)" ]
 	cm delete --force "$ID"
 	[ ! -L "/run/casemate-ids/$first" ]
 	in_container 'cat /proc/self/uid_map'
@@ -179,7 +179,31 @@ teardown() {
 	cm exec "$ID" sh -c 'echo more >/data/more'
 	[ "$(stat -c %u:%g "$V/v/more")" = 65532:65532 ]
 	cm delete -f "$ID"
-	# A socket, a file.
+	# As the user of the image, where it is another.
+	chown 1000 "$V/v"
+	edit '.process.user = {uid: 1000, gid: 1001}'
+	in_container 'echo own >/data/own; ln -s x /data/link'
+	[ "$(stat -c %u:%g "$V/v/own" "$V/v/link" | sort -u)" = 1000:1001 ]
+	# A secret that only its user may read, in memory where that can be mapped.
+	mkdir "$V/secret"
+	[ $BASE != /run ] || mount -t tmpfs tmpfs "$V/secret"
+	echo hush >"$V/secret/key"
+	chown 1000 "$V/secret/key"
+	chmod 400 "$V/secret/key"
+	edit --arg s "$V/secret" '.mounts[-1].source = $s | .mounts[-1].options = ["rbind", "ro"]'
+	in_container 'cat /data/key'
+	[ "$output" = hush ]
+	umount "$V/secret" 2>/dev/null || true
+	# A socket, where a profile lets it in, and a file.
+	perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1)' "$V/v/sock"
+	chown 1000 "$V/v/sock"
+	echo "{\"extends\": \"$SHARED/profiles/restricted.json\", \"rules\": {\"mounts.source\": \"warn\"}}" >"$T/sock.json"
+	PROFILE=$T/sock.json
+	edit --arg s "$V/v/sock" '.mounts[-1].source = $s | .mounts[-1].destination = "/srv/sock" | .mounts[-1].options = ["bind"]'
+	in_container 'stat -c "%u %F" /srv/sock'
+	[ "$output" = "1000 socket" ]
+	PROFILE=$SHARED/profiles/restricted.json
+	edit '.process.user = {uid: 65532, gid: 65532}'
 	edit --arg s "$V/v/new" '.mounts[-1].source = $s | .mounts[-1].destination = "/srv/file"'
 	in_container 'cat /srv/file; echo changed >/srv/file'
 	[ "$(cat "$V/v/new")" = changed ]
@@ -199,6 +223,8 @@ teardown() {
 	as_is "$SHARED/profiles/restricted.json"
 	in_container 'stat -c %u /data/own; cat /data/all; cat /data/own'
 	[[ "$output" == $'65534\nall\n'*"Permission denied"* ]]
+	run cm --debug run --bundle "$T/bundle" "$ID"
+	[[ "$output" == *"mounts["*" (/data): warned by rule user.namespace: is bound as it is"* ]]
 	# A file for everybody to read and nobody to write needs no mapping.
 	PROFILE=$SHARED/profiles/restricted.json
 	edit --arg s "$V/m/all" '.mounts[-1].source = $s | .mounts[-1].destination = "/etc/resolv.conf"'
@@ -257,7 +283,7 @@ sees_layers() {
 	[ "$(stat -c %u:%g "$V/upper/new")" = 8:9 ]
 	[ "$(stat -c %F "$V/upper/bin/ls")" = "character special file" ]
 	[ "$(stat -c %u "$V/upper/moved")" = 0 ]
-	[ -z "$(find "$V" -uid +2000000000)" ]
+	[ -z "$(find "$V" -uid +2000000000 -o -gid +2000000000)" ]
 	# The engine looks at it by a mount of its own, afterwards.
 	umount "$V/merged"
 	mount -t overlay -o "lowerdir=$V/one:$V/two,upperdir=$V/upper,workdir=$V/work" overlay "$V/merged"
@@ -335,7 +361,19 @@ sees_layers() {
 	in_container 'ls / | grep -c layer; cat /layer77'
 	[ "$output" = $'118\n77' ]
 	# The same names in two places above it: which one cannot be told.
-	mkdir -p "$V/merged.d" && umount "$V/merged"
+	mkdir "$V/inner" "$V/inner/merged"
+	for i in l upper work; do mkdir "$V/inner/$i"; done
+	for i in $(seq 0 119); do mkdir "$V/inner/l/$i"; done
+	mount --move "$V/merged" "$V/inner/merged" 2>/dev/null || {
+		umount "$V/merged"
+		(cd "$V" && mount -t overlay -o "lowerdir=$list,upperdir=upper,workdir=work" overlay inner/merged)
+	}
+	edit --arg r "$V/inner/merged" '.root.path = $r'
+	in_container true
+	[ "$status" = 1 ]
+	[[ "$output" == *"its layers are relative, to $V/inner or to $V"* ]]
+	umount "$V/inner/merged"
+	edit --arg r "$V/merged" '.root.path = $r'
 	# Names with what the options are made of.
 	mkdir -p "$V/o:d\\d, x"/{one,two,up,wo}
 	cp -a "$V/one/." "$V/o:d\\d, x/one/" && cp -a "$V/two/." "$V/o:d\\d, x/two/"
@@ -362,6 +400,16 @@ sees_layers() {
 	in_container 'stat -c %a:%u /file; ls /renamed; ls /etc; mount | grep " on / "'
 	[[ "$output" == $'640:5\nsub\noverlay on / '* ]]
 	[[ "$output" == *metacopy=on* ]]
+	# And written by the container: what it leaves is what the engine understands.
+	PROFILE=$SHARED/profiles/baseline.json
+	edit '.root.readonly = false | .process.user = {uid: 0, gid: 0}'
+	in_container 'mv /renamed /again && chmod 600 /bin/busybox; rm -r /srv && mkdir /srv'
+	PROFILE=$SHARED/profiles/restricted.json
+	edit '.process.user = {uid: 65532, gid: 65532}'
+	umount "$V/merged"
+	mount -t overlay -o "lowerdir=$V/one:$V/two,upperdir=$V/upper,workdir=$V/work,metacopy=on,redirect_dir=on" overlay "$V/merged"
+	[ "$(ls "$V/merged/again")" = sub ]
+	[ "$(stat -c %a:%u "$V/merged/bin/busybox")" = 600:0 ]
 	umount "$V/merged"
 	# Marks of a layer under names that an ordinary user may give.
 	rm -rf "$V/upper" "$V/work" && mkdir "$V/upper" "$V/work"
@@ -393,7 +441,6 @@ sees_layers() {
 
 @test "a root that cannot be mapped, as it is" {
 	engine_overlay
-	mkdir "$V/deep"
 	mount -t overlay -o "lowerdir=$V/one:$V/two,upperdir=$V/upper,workdir=$V/work" overlay "$V/merged" || skip "no overlay on this host"
 	# A folder inside of an overlay is not the overlay.
 	mkdir "$V/merged/root"/{bin,proc,sys,dev,tmp,run}
@@ -402,6 +449,21 @@ sees_layers() {
 	in_container 'echo ran'
 	[ "$status" = 1 ]
 	[[ "$output" == *"root.path: "*"cannot be mapped"*"user.namespace.unmappable"* ]]
+	as_is "$SHARED/profiles/restricted.json"
+	in_container 'echo ran'
+	[ "$output" = ran ]
+	run cm --debug run --bundle "$T/bundle" "$ID"
+	[[ "$output" == *"root.path: warned by rule user.namespace: is taken as it is"* ]]
+}
+
+@test "a root of fuse-overlayfs" {
+	need fuse-overlayfs
+	[ -c /dev/fuse ] || skip "no FUSE on this host"
+	engine_overlay
+	fuse-overlayfs -o "allow_other,lowerdir=$V/one:$V/two,upperdir=$V/upper,workdir=$V/work" "$V/merged" || skip "fuse-overlayfs does not run here"
+	in_container 'echo ran'
+	# The kernel may come to map it.
+	[ "$output" = ran ] || [[ "$output" == *"root.path: "*"cannot be mapped"*"user.namespace.unmappable"* ]]
 	as_is "$SHARED/profiles/restricted.json"
 	in_container 'echo ran'
 	[ "$output" = ran ]
@@ -436,6 +498,30 @@ sees_layers() {
 	first=$(range_of "$ID-2")
 	[ "$(nsenter -t "$pid" -n cat /proc/sys/net/ipv4/ping_group_range | tr '\t' ' ')" = "$((first + 10)) $((first + 65535))" ]
 	[ "$(cm exec "$ID" hostname)" = second ]
+}
+
+@test "a network namespace that an engine made, and the PID namespace of another" {
+	background
+	first=$(range_of "$ID")
+	pid=$(cm state "$ID" | jq .pid)
+	unshare -n sh -c 'echo $$ >"$0"; exec sleep 1000' "$T/net" &
+	for _ in $(seq 50); do [ -s "$T/net" ] && break; sleep 0.1; done
+	net=$(cat "$T/net")
+	echo "{\"extends\": \"$SHARED/profiles/restricted.json\", \"namespaces\": {\"join\": [\"network\", \"pid\"]}}" >"$T/join.json"
+	PROFILE=$T/join.json
+	edit --arg n "/proc/$net/ns/net" --arg p "/proc/$pid/ns/pid" '.linux.cgroupsPath += "-two" |
+		.linux.sysctl = {"net.ipv4.ping_group_range": "0 2147483647", "net.ipv4.ip_unprivileged_port_start": "99"} |
+		(.linux.namespaces[] | select(.type == "network") | .path) = $n |
+		(.linux.namespaces[] | select(.type == "pid") | .path) = $p'
+	sh_args 'cat /proc/1/cmdline | tr "\0" " "; echo; ls /sys/class/net; cat /proc/sys/net/ipv4/ip_unprivileged_port_start; touch /sys/x; echo no >/proc/sys/net/ipv4/ip_forward; cat /proc/1/environ'
+	run cm run --bundle "$T/bundle" "$ID-2"
+	kill "$net"
+	echo "$output"
+	[[ "${lines[0]}" == *sleep* ]]
+	[[ "$output" == *$'\nlo\n99\n'* ]]
+	[[ "$output" == *"/sys/x: Read-only file system"* ]]
+	[[ "$output" == *"ip_forward: Read-only file system"* ]]
+	[[ "$output" == *"/proc/1/environ"*"Permission denied"* ]]
 }
 
 @test "a bundle in the home of a user, which nobody else may enter" {
@@ -474,6 +560,15 @@ sees_layers() {
 	chown -R 300000:300000 "$T/bundle/rootfs"
 	in_container 'cat /proc/self/uid_map; stat -c %u /bin'
 	[[ "$output" =~ \ 300000\ +65536$'\n'0$ ]]
+	# Volumes as Kubernetes gives them to a pod with hostUsers: false.
+	volume
+	mkdir "$V/v"
+	chown 65532 "$V/v"
+	edit --arg s "$V/v" '.mounts += [{destination: "/data", source: $s, options: ["rbind", "idmap"],
+		uidMappings: .linux.uidMappings, gidMappings: .linux.gidMappings}]'
+	in_container 'echo x >/data/x; stat -c %u /data/x'
+	[ "$output" = 65532 ]
+	[ "$(stat -c %u "$V/v/x")" = 65532 ]
 	[ -z "$(find /run/casemate-ids -lname "$(realpath "$T")/*")" ]
 }
 

@@ -437,7 +437,7 @@ static void test_live(void **state)
 
 	(void)state;
 	const char *path = arena_printf(a, "/casemate-unit-%d/x/y", getpid());
-	if (geteuid() != 0 || cgroup_plan(&cg, a, path, "id", false) < 0)
+	if (geteuid() != 0 || cgroup_plan(&cg, a, path, "id", CGROUP_FS) < 0)
 		skip();
 	if (cgroup_create(&cg, &r) < 0)
 		reject("%s%s\n", error_last()->context, error_last()->message);
@@ -465,7 +465,7 @@ static void test_live(void **state)
 	again = cg;
 	assert_int_equal(cgroup_create(&again, &r), -1);
 	assert_int_equal(error_last()->errnum, EBUSY);
-	assert_int_equal(cgroup_plan(&again, a, path, "id", false), -1);
+	assert_int_equal(cgroup_plan(&again, a, path, "id", CGROUP_FS), -1);
 	assert_int_equal(error_last()->errnum, EBUSY);
 	assert_int_equal(cgroup_freeze(&cg, true), 0);
 	assert_int_equal(cgroup_frozen(&cg), 1);
@@ -500,14 +500,14 @@ static void test_plan(void **state)
 	struct cgroup cg;
 
 	(void)state;
-	assert_int_equal(cgroup_plan(&cg, a, "/", "id", false), -1);
-	assert_int_equal(cgroup_plan(&cg, a, "//", "id", false), -1);
-	assert_int_equal(cgroup_plan(&cg, a, "/a/../../x", "id", false), -1);
-	assert_int_equal(cgroup_plan(&cg, a, "..", "id", false), -1);
-	if (cgroup_plan(&cg, a, NULL, "id", false) == 0)
+	assert_int_equal(cgroup_plan(&cg, a, "/", "id", CGROUP_FS), -1);
+	assert_int_equal(cgroup_plan(&cg, a, "//", "id", CGROUP_FS), -1);
+	assert_int_equal(cgroup_plan(&cg, a, "/a/../../x", "id", CGROUP_FS), -1);
+	assert_int_equal(cgroup_plan(&cg, a, "..", "id", CGROUP_FS), -1);
+	if (cgroup_plan(&cg, a, NULL, "id", CGROUP_FS) == 0)
 		for (size_t i = 0; i < cg.h.n; i++)
 			assert_string_equal(cg.h.v[i].path, "/casemate/id");
-	if (cgroup_plan(&cg, a, "rel", "id", false) == 0)
+	if (cgroup_plan(&cg, a, "rel", "id", CGROUP_FS) == 0)
 		for (size_t i = 0; i < cg.h.n; i++)
 			assert_string_equal(strrchr(cg.h.v[i].path, '/'), "/rel");
 }

@@ -193,6 +193,20 @@ static bool limits_capped(const struct spec *s)
 	return s->process.rlimits.v[0].hard == 1048576 && s->process.rlimits.v[0].soft == 5 &&
 	       s->process.rlimits.v[1].hard == 65536;
 }
+/* A user namespace whose ids are not the host's, and not yet any. */
+static bool own_ids(const struct spec *s)
+{
+	const struct spec_namespace *ns = spec_namespace(s, CLONE_NEWUSER);
+
+	return ns && !ns->path && s->own_ids && s->uid_maps.n == 1 && s->gid_maps.n == 1 &&
+	       s->uid_maps.v[0].host == UINT32_MAX && s->gid_maps.v[0].size == ID_RANGE;
+}
+
+static bool ping_clamped(const struct spec *s)
+{
+	return strcmp(s->sysctl.v[0].value, "0 65535") == 0;
+}
+
 static bool own_cgroupns(const struct spec *s)
 {
 	return spec_namespace(s, CLONE_NEWCGROUP) != NULL;
@@ -230,6 +244,14 @@ static const struct {
 	 ",\"uidMappings\":[{\"containerID\":0,\"hostID\":0,\"size\":1}],\"gidMappings\":[{"
 	 "\"containerID\":0,\"hostID\":1,\"size\":1}]",
 	 "", true, NULL},
+	{RULE_USER_NAMESPACE, "", ALL_NS, "", "", false, own_ids},
+	/* The pool's last id, and one below the pool beside it. */
+	{RULE_USER_NAMESPACE, "", ALL_NS ",{\"type\":\"user\"}",
+	 ",\"uidMappings\":[{\"containerID\":0,\"hostID\":2147352575,\"size\":2}],\"gidMappings\":"
+	 "[{\"containerID\":0,\"hostID\":2000224255,\"size\":1}]",
+	 "", true, NULL},
+	{RULE_SYSCTL, "", ALL_NS, ",\"sysctl\":{\"net.ipv4.ping_group_range\":\"0 4294967296\"}",
+	 "", false, ping_clamped},
 	{RULE_ROOTFS_READONLY, "", ALL_NS, "", ",\"root\":{\"path\":\"r\"}", false, readonly},
 	{RULE_ROOTFS_NOSUID, "", ALL_NS, "", "", false, nosuid},
 	{RULE_MOUNTS_SOURCE, "", ALL_NS, "",
