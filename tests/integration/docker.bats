@@ -275,7 +275,9 @@ refused() {
 		run c run --rm --snapshotter "$snapshotter" --runc-binary "$D/casemate" "$image" "$N" \
 			sh -c 'id -u; stat -c %u /data /bin; read -r a b c </proc/self/uid_map; echo $c; touch /x'
 		echo "$output"
-		[[ "$output" == $'65532\n65532\n0\n65536\n'*"Read-only file system"* ]]
+		[[ "$output" == $'65532\n65532\n0\n'* ]]
+		[[ "$output" == *$'\n65536'* ]]
+		[[ "$output" == *"Read-only file system"* ]]
 	done
 	c images rm "$image" >/dev/null
 }

@@ -456,7 +456,7 @@ sees_layers() {
 	[[ "$output" == *"root.path: warned by rule user.namespace: is taken as it is"* ]]
 }
 
-@test "a root of fuse-overlayfs" {
+@test "a root of a FUSE file system" {
 	need fuse-overlayfs
 	[ -c /dev/fuse ] || skip "no FUSE on this host"
 	engine_overlay

@@ -250,7 +250,11 @@ static const struct {
 	 ",\"uidMappings\":[{\"containerID\":0,\"hostID\":2147352575,\"size\":2}],\"gidMappings\":"
 	 "[{\"containerID\":0,\"hostID\":2000224255,\"size\":1}]",
 	 "", true, NULL},
-	{RULE_SYSCTL, "", ALL_NS, ",\"sysctl\":{\"net.ipv4.ping_group_range\":\"0 4294967296\"}",
+	{RULE_SYSCTL, "", ALL_NS ",{\"type\":\"user\"}",
+	 ",\"uidMappings\":[{\"containerID\":0,\"hostID\":300000,\"size\":65536}],\"gidMappings\":["
+	 "{"
+	 "\"containerID\":0,\"hostID\":300000,\"size\":65536}],"
+	 "\"sysctl\":{\"net.ipv4.ping_group_range\":\"0 4294967296\"}",
 	 "", false, ping_clamped},
 	{RULE_ROOTFS_READONLY, "", ALL_NS, "", ",\"root\":{\"path\":\"r\"}", false, readonly},
 	{RULE_ROOTFS_NOSUID, "", ALL_NS, "", "", false, nosuid},
