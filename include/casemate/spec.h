@@ -372,6 +372,9 @@ const char *namespace_name(int type);
 /* The container's namespace of a type, or NULL where config.json has none. */
 struct spec_namespace *spec_namespace(const struct spec *s, int type);
 
+/* Is it a mount of the container's cgroups? */
+bool spec_mount_is_cgroup(const struct spec_mount *m);
+
 /* Capability names: "CAP_CHOWN" (any case) to its number, -1 if unknown. */
 int capability_number(const char *name);
 const char *capability_name(int number); /* "CAP_CHOWN"; NULL if none */

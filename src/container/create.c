@@ -77,18 +77,13 @@ static void allow_nodes(struct spec *s)
 	}
 }
 
-static bool is_cgroup(const struct spec_mount *m)
-{
-	return !m->opt.bind && m->type && strncmp(m->type, "cgroup", 6) == 0;
-}
-
 /* What is not there cannot be mounted inside; the host's would be in its place. */
 static void drop_cgroup_mounts(struct spec *s)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->mounts.n; i++)
-		if (is_cgroup(&s->mounts.v[i]))
+		if (spec_mount_is_cgroup(&s->mounts.v[i]))
 			log_debug("%s: is left out: there is no cgroup to mount",
 				  s->mounts.v[i].place);
 		else

@@ -248,7 +248,6 @@ static const char *distrust(struct arena *a, const char *path, unsigned links)
 	}
 }
 
-/* user_namespaces(7): the host's own has one line with every id. */
 static int gather_ids(struct spec *s, const char *path, struct id_maps *out)
 {
 	char *text = file_read(s->arena, AT_FDCWD, path, 65536, NULL), *save;
@@ -263,8 +262,6 @@ static int gather_ids(struct spec *s, const char *path, struct id_maps *out)
 			return fail(EINVAL, "%s", path);
 		*vec_add(s->arena, out) = m;
 	}
-	if (out->n != 1 || out->v[0].host != 0 || out->v[0].size != UINT32_MAX)
-		s->in_user_namespace = true;
 	return 0;
 }
 
@@ -274,6 +271,7 @@ int facts_gather(struct spec *s, int bundle_fd, const char *bundle, const char *
 	struct mountinfo mounts;
 
 	s->host_lsm = lsm_host();
+	s->in_user_namespace = in_user_namespace();
 	if (mountinfo_read(s->arena, &mounts) < 0 ||
 	    gather_ids(s, "/proc/self/uid_map", &s->runtime_uids) < 0 ||
 	    gather_ids(s, "/proc/self/gid_map", &s->runtime_gids) < 0)

@@ -11,6 +11,7 @@
 #include "casemate/error.h"
 #include "casemate/fd.h"
 #include "casemate/log.h"
+#include "casemate/owner.h"
 #include "casemate/sandbox.h"
 #include "plan.h"
 
@@ -31,6 +32,7 @@ int plan_reload(struct plan *p, const struct container *c)
 	    profile_load(c->arena, c->profile, &p->profile) < 0)
 		return -1;
 	p->spec.host_lsm = lsm_host();
+	p->spec.in_user_namespace = in_user_namespace();
 	/* It was judged when the container was made; this makes the same changes. */
 	(void)policy_apply(&p->profile, &p->spec, &p->findings);
 	mcs_label(&p->spec, c->mcs);

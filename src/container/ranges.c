@@ -250,9 +250,10 @@ int ids_confirm(const struct container *c)
 	const char *place = place_of(c);
 	if (dir < 0 || !place || lock_bounded(dir, registry) < 0)
 		return -1;
-	return strcmp(owner_of(c->arena, dir, c->uid_maps.v[0].host), place) == 0
-		       ? 0
-		       : fail(EAGAIN, "user namespace: the range of ids is another's by now");
+	if (strcmp(owner_of(c->arena, dir, c->uid_maps.v[0].host), place) == 0)
+		return 0;
+	fail(EAGAIN, "user namespace: the range of ids is another's by now");
+	return fail_hint("run it again; can every runtime of this host see this --root?");
 }
 
 void ids_release(const struct container *c)

@@ -20,6 +20,12 @@
 #define MOUNT_ATTR_NOSYMFOLLOW 0x00200000
 #endif
 
+/* clone3(2), as of Linux 5.7. */
+struct clone_arguments {
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+	uint64_t set_tid, set_tid_size, cgroup;
+};
+
 /* A mount as the parent made it ready: detached trees, inherited by the child or sent
  * to it (mounts_receive). */
 struct ready_mount {

@@ -16,10 +16,6 @@
 #include "casemate/owner.h"
 #include "internal.h"
 
-struct clone_args_v2 {
-	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
-	uint64_t set_tid, set_tid_size, cgroup;
-};
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x10U
 #endif
@@ -108,7 +104,7 @@ static bool joins_for_good(const struct spec *s)
 	return false;
 }
 
-static _Noreturn void be_between(struct setup *s, struct clone_args_v2 *args, struct between *b)
+static _Noreturn void be_between(struct setup *s, struct clone_arguments *args, struct between *b)
 {
 	int saved[8];
 
@@ -134,7 +130,7 @@ static _Noreturn void be_between(struct setup *s, struct clone_args_v2 *args, st
 /* A process in between: the runtime cannot enter a user namespace
  * and come back, and in one of its own not even another namespace. A process in
  * between does, and makes the container's process its sibling. */
-static pid_t clone_by_another(struct setup *s, struct clone_args_v2 *args)
+static pid_t clone_by_another(struct setup *s, struct clone_arguments *args)
 {
 	struct between *b =
 		mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -166,9 +162,9 @@ static bool joins_user_namespace(const struct spec *s)
 static pid_t clone_child(struct setup *s, unsigned long long flags)
 {
 	struct launch *l = s->l;
-	struct clone_args_v2 args = {.flags = flags | CLONE_PIDFD,
-				     .pidfd = (uint64_t)(uintptr_t)&l->pidfd,
-				     .exit_signal = SIGCHLD};
+	struct clone_arguments args = {.flags = flags | CLONE_PIDFD,
+				       .pidfd = (uint64_t)(uintptr_t)&l->pidfd,
+				       .exit_signal = SIGCHLD};
 	_fd_ int cgroup = -1;
 
 	/* A scope of systemd's is made around the process, later. */
@@ -210,7 +206,7 @@ static bool wants_delegation(const struct spec *s)
 	for (size_t i = 0; i < s->mounts.n; i++) {
 		const struct spec_mount *m = &s->mounts.v[i];
 
-		if (!m->opt.bind && m->type && strncmp(m->type, "cgroup", 6) == 0)
+		if (spec_mount_is_cgroup(m))
 			return !(m->opt.attr_set & MOUNT_ATTR_RDONLY);
 	}
 	return false;

@@ -18,11 +18,6 @@ static bool is_type(const struct spec_mount *m, const char *type)
 	return m->type && strcmp(m->type, type) == 0;
 }
 
-static bool is_cgroup(const struct spec_mount *m)
-{
-	return !m->opt.bind && (is_type(m, "cgroup") || is_type(m, "cgroup2"));
-}
-
 /* mount_setattr cannot set what is cleared and the other way round in one call
  * for both depths, so the mount's own options come after the recursive ones. */
 static int set_flags(const struct mount_options *o, int fd, uint64_t not_yet)
@@ -377,7 +372,7 @@ static int attach(struct setup *s, const struct spec_mount *m, struct ready_moun
 		return remount(m, dest);
 	if (check_dest(s, m, dest) < 0)
 		return -1;
-	if (is_cgroup(m))
+	if (spec_mount_is_cgroup(m))
 		return attach_cgroup(s, m, dest);
 	_fd_ int tree = tree_of(s, m, r, dest);
 	r->fd = -1;

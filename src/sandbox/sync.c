@@ -99,9 +99,7 @@ int sync_wait_exec(int sock)
 
 int fd_from_child(unsigned long long flags, int (*make)(void *ctx), void *ctx)
 {
-	struct clone_args_v0 {
-		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
-	} args = {.flags = flags, .exit_signal = SIGCHLD};
+	struct clone_arguments args = {.flags = flags, .exit_signal = SIGCHLD};
 	int pair[2], fd = -1;
 
 	if (sync_pair(pair) < 0)

@@ -142,3 +142,9 @@ int container_id_check(const char *id)
 	fail(EINVAL, "invalid container ID format");
 	return fail_hint("an id is made of letters, digits and _ + - .");
 }
+
+bool spec_mount_is_cgroup(const struct spec_mount *m)
+{
+	return !m->opt.bind && m->type &&
+	       (strcmp(m->type, "cgroup") == 0 || strcmp(m->type, "cgroup2") == 0);
+}
