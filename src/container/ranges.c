@@ -222,7 +222,7 @@ static int take_range(struct container *c, const struct profile *p)
 	if (getrandom(&start, sizeof(start), 0) != (ssize_t)sizeof(start))
 		return fail(errno, "getrandom");
 	/* One that is free first: what was left by somebody comes last. */
-	for (uint64_t i = 0; i < 2 * (uint64_t)ranges; i++) {
+	for (uint64_t i = 0; ranges > 0 && i < 2 * (uint64_t)ranges; i++) {
 		uint32_t first = p->ids.first + (uint32_t)((start + i) % ranges) * ID_RANGE;
 		bool again = i >= ranges;
 

@@ -115,9 +115,9 @@ static int read_options(struct layers *y, const char *super)
 	while ((option = next_option(&rest)))
 		if (read_option(y, option) < 0)
 			return -1;
-	return y->texts.n && !y->upper_text == !y->work_text
-		       ? 0
-		       : fail(0, "its layers cannot be told from its options");
+	if (y->texts.n == 0 || !y->upper_text != !y->work_text)
+		return fail(0, "its layers cannot be told from its options");
+	return 0;
 }
 
 /* --- where they are ---------------------------------------------------- */
@@ -263,6 +263,8 @@ static int map_layer(struct layers *y, struct layer *l)
 
 static int map_common(struct layers *y)
 {
+	if (y->lower.n == 0)
+		return fail(0, "it has no layers");
 	y->common = y->lower.v[0].path;
 	for (size_t i = 1; i < y->lower.n; i++)
 		y->common = common_part(y->a, y->common, y->lower.v[i].path);
@@ -385,8 +387,13 @@ bool layers_writable(const struct setup *s)
 int layers_map(struct setup *s)
 {
 	static const struct layer none = {.there = -1, .fd = -1};
-	struct layers y = {
-		.s = s, .a = s->spec->arena, .upper = none, .work = none, .tree = -1, .memory = -1};
+	struct layers y = {.s = s,
+			   .a = s->spec->arena,
+			   .common = "",
+			   .upper = none,
+			   .work = none,
+			   .tree = -1,
+			   .memory = -1};
 	struct statfs fs;
 	int fd = -1;
 

@@ -174,7 +174,8 @@ static int read_names(struct arena *a, int fd, struct strv *out)
 		return fail(errno, "cannot read its root");
 	while ((e = readdir(d)))
 		strv_add(a, out, e->d_name);
-	qsort(out->v, out->n, sizeof(*out->v), by_name_of);
+	if (out->n > 1)
+		qsort(out->v, out->n, sizeof(*out->v), by_name_of);
 	return 0;
 }
 

@@ -142,8 +142,9 @@ static int map_ranges(const char *uidmap, const char *gidmap, struct range uids,
 
 	if (r == 0 && write(in, "go", 2) != 2)
 		r = fail(errno, "pipe");
-	/* Without a word they end. */
+	/* Without a word they end; until then there is somebody to read it. */
 	close(fd_take(&in));
+	close(fd_take(&out));
 	bool mapped = wait_helper(by_uid, uidmap) == 0 && wait_helper(by_gid, gidmap) == 0;
 	return r < 0 ? error_adopt(&e) : mapped ? 0 : -1;
 }
@@ -187,6 +188,8 @@ static int execute_again(void)
 		return -1;
 	for (char *p = text; p < text + len; p += strlen(p) + 1)
 		strv_add(a, &argv, p);
+	if (argv.n == 0)
+		return fail(EINVAL, "user namespace: this command line cannot be read");
 	if (!rootless_privileged()) {
 		fail(EPERM, "user namespace: it gives no privilege in itself");
 		return fail_hint("the host's security module forbids it; run it as root");
