@@ -62,6 +62,17 @@ mine='system_u:system_r:container_t:s0:c[0-9]+,c[0-9]+'
 	[ "$output" = $'own\nhost\nother' ]
 }
 
+@test "an overlay that is mapped keeps the engine's label" {
+	mkdir "$T"/{top,up,wk,m}
+	chcon -R system_u:object_r:container_file_t:s0 "$T/bundle/rootfs"
+	chcon system_u:object_r:container_file_t:s0 "$T/top" "$T/up" "$T/wk"
+	mount -t overlay -o "context=\"system_u:object_r:container_file_t:s0:c1,c2\",lowerdir=$T/top:$T/bundle/rootfs,upperdir=$T/up,workdir=$T/wk" overlay "$T/m"
+	edit --arg r "$T/m" '.root.path = $r | .process.selinuxLabel = "system_u:system_r:container_t:s0:c1,c2"'
+	in_container 'grep " / overlay " /proc/mounts'
+	umount "$T/m"
+	[[ "$output" == *'context="system_u:object_r:container_file_t:s0:c1,c2"'* ]]
+}
+
 @test "a label that is none is named with its place; unconfined ones are refused" {
 	sh_args true
 	edit '.process.selinuxLabel = "system_u:system_r:nosuch_t:s0"'
