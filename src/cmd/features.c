@@ -119,7 +119,8 @@ int cmd_spec(struct arena *a, const struct options *o, int argc, char **argv, co
 	bool rootless = false;
 	const struct option_row rows[] = {
 		{"bundle", 'b', OPTION_STRING, &bundle, "the bundle's folder (default: .)"},
-		{"rootless", 0, OPTION_FLAG, &rootless, "the same: it is for both"},
+		{"rootless", 0, OPTION_FLAG, &rootless,
+		 "accepted: the config suits root and users"},
 		{.kind = OPTION_END},
 	};
 	int r = options_none(a, "spec [options]", rows, argc, argv);
