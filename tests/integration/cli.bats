@@ -197,7 +197,7 @@ load helpers
 	for root in // /. /run/..; do
 		run "$CASEMATE" --root $root list
 		[ "$status" = 1 ]
-		[[ "$output" == *"cannot be the state root"* ]]
+		[[ "$output" == *"is /, which it cannot be"* ]]
 	done
 	run cm list extra
 	[ "$status" = 1 ]
