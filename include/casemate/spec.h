@@ -115,7 +115,8 @@ struct spec_mount {
 	struct mount_options opt;
 	struct id_maps uid_maps, gid_maps;
 	struct source_facts src;
-	bool optional; /* added by policy: left out where the image has no such directory */
+	bool unmappable_as_is; /* policy: bound as it is where it cannot be idmapped */
+	bool optional;	       /* added by policy: left out where the image has no such directory */
 };
 
 /* --- linux ------------------------------------------------------------- */
@@ -333,7 +334,7 @@ struct spec {
 	/* The user namespace is the rule's and its ids are given when the container is
 	 * made (container/ranges.c); until then the maps have none of the host's. */
 	bool own_ids;
-	bool unmappable_as_is; /* what cannot be idmapped is bound as it is */
+	bool unmappable_as_is; /* a root that cannot be idmapped is taken as it is */
 
 	/* Set with the ids: they are not those on the disk, so that the rootfs and
 	 * the volumes are idmapped. */

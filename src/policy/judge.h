@@ -25,6 +25,8 @@ void found_request(struct judge *j, const char *place, const char *message, cons
 
 int policy_refusals(const struct findings *f);
 void make_readonly(struct spec_mount *m);
+/* Did an engine make the source for this container, a file or its /dev/shm? */
+bool is_engine_own(const struct spec *s, const struct spec_mount *m);
 uint64_t default_capabilities(void); /* those that engines give every container */
 const char *capability_list(struct arena *a, uint64_t set);
 

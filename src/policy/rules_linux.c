@@ -115,6 +115,11 @@ static void own_ids(struct judge *j, struct spec *s)
 	*vec_add(j->a, &s->gid_maps) = none;
 	s->own_ids = true;
 	s->unmappable_as_is = j->p->ids.unmappable_as_is;
+	/* Podman's are in memory, which cannot be mapped before Linux 6.3; there they
+	 * would be the reason why no container runs. */
+	for (size_t i = 0; i < s->mounts.n; i++)
+		s->mounts.v[i].unmappable_as_is =
+			j->p->ids.unmappable_as_is || is_engine_own(s, &s->mounts.v[i]);
 }
 
 void rule_user_namespace(struct judge *j, struct spec *s)

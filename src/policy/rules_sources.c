@@ -106,6 +106,19 @@ static bool is_engine_file(const struct spec *s, const char *path)
 	return n && is_one(rest + n, shared, ARRAY_SIZE(shared));
 }
 
+bool is_engine_own(const struct spec *s, const struct spec_mount *m)
+{
+	const struct stat *st = &m->src.st;
+
+	if (!m->src.resolved || !is_engine_file(s, m->src.resolved))
+		return false;
+	/* Named volumes hold what is somebody's. */
+	return S_ISREG(st->st_mode)
+		       ? !behind(m->src.resolved, "/volumes/")
+		       : strcmp(m->destination, "/dev/shm") == 0 && S_ISDIR(st->st_mode) &&
+				 (st->st_mode & 01777) == 01777;
+}
+
 /* --init: the engine's own PID 1, told from "-v SECRET:/sbin/docker-init" by what
  * nothing secret is: a program of root's below /usr that everybody may execute
  * and read, and nobody else can write. */

@@ -71,7 +71,7 @@ static int map_volume(struct setup *s, const struct spec_mount *m, int fd)
 		return -1;
 	if (mount_idmap(fd, m->opt.recursive, userns) == 0)
 		return 0;
-	if (is_unmappable(errno) && (is_for_all(&m->src.st) || s->spec->unmappable_as_is)) {
+	if (is_unmappable(errno) && (is_for_all(&m->src.st) || m->unmappable_as_is)) {
 		log_warn("%s: warned by rule user.namespace: is bound as it is, its ids cannot be "
 			 "mapped: %s",
 			 m->place, strerror(errno));

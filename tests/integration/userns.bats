@@ -236,6 +236,32 @@ teardown() {
 	[[ "$output" == *"cannot be mapped"* ]]
 }
 
+@test "engine files where an overlay or a tmpfs cannot be mapped" {
+	volume
+	own=$(printf 'a%.0s' {1..64})
+	mkdir -p "$V"/{lower,upper,work,m}
+	mount -t overlay -o "lowerdir=$V/lower,upperdir=$V/upper,workdir=$V/work" overlay "$V/m" || skip "no overlay on this host"
+	u=$V/m/overlay-containers/$own/userdata
+	mkdir -p "$u/shm" "$V/m/volumes/v/_data"
+	echo env >"$u/.containerenv"
+	chmod 700 "$u/.containerenv"
+	mount -t tmpfs -o mode=1777 shm "$u/shm"
+	echo hosts >"$V/m/volumes/v/_data/hosts"
+	chmod 600 "$V/m/volumes/v/_data/hosts"
+	edit --arg u "$u" '.mounts |= map(select(.destination != "/dev/shm")) | .mounts += [
+		{destination: "/run/.containerenv", source: ($u + "/.containerenv"), options: ["bind"]},
+		{destination: "/dev/shm", source: ($u + "/shm"), options: ["bind"]}]'
+	sh_args 'ls /run/.containerenv; echo x >/dev/shm/x && cat /dev/shm/x'
+	run cm run --bundle "$T/bundle" "$own"
+	echo "$output"
+	[ "$output" = $'/run/.containerenv\nx' ]
+	edit --arg v "$V/m/volumes/v/_data/hosts" '.mounts[-1].source = $v | .mounts[-1].destination = "/data/hosts"'
+	run cm run --bundle "$T/bundle" "$own"
+	umount "$u/shm"
+	[ "$status" = 1 ]
+	[[ "$output" == *"/data/hosts): the ids of "*"cannot be mapped"* ]]
+}
+
 # An overlay as an engine mounts it, in $V; lower layers from the top.
 engine_overlay() {
 	volume
