@@ -265,8 +265,12 @@ void ids_release(const struct container *c)
 		return;
 	dir = open(RANGES, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	place = place_of(c);
-	if (dir >= 0 && place && strcmp(owner_of(c->arena, dir, c->uid_maps.v[0].host), place) == 0)
-		unlinkat(dir, name_of(c->arena, c->uid_maps.v[0].host), 0);
+	uint32_t first = c->uid_maps.v[0].host;
+	/* Without a cgroup nobody has seen to it that all of its processes are gone: the
+	 * link stays then, and is stale when they are. */
+	if (dir >= 0 && place && strcmp(owner_of(c->arena, dir, first), place) == 0 &&
+	    (c->has_cgroup || !is_mapped(c->arena, first)))
+		unlinkat(dir, name_of(c->arena, first), 0);
 	error_clear();
 }
 

@@ -123,6 +123,27 @@ teardown() {
 	[ -L /run/casemate-ids/1073741824 ]
 }
 
+@test "ids: a process that outlives its container keeps the range" {
+	echo "{\"extends\": \"$SHARED/profiles/restricted.json\", \"namespaces\": {\"join\": [\"pid\"]},
+		\"user\": {\"namespace\": {\"pool\": {\"hostID\": 1073741824, \"size\": 65536}}}}" >"$T/pool.json"
+	PROFILE=$T/pool.json
+	# A PID namespace of another: its end does not come with that of the first process.
+	unshare -p -f sh -c 'exec sleep 1000' 3>&- &
+	for _ in $(seq 50); do outer=$(pgrep -P $! -x sleep) && break; sleep 0.1; done
+	cp "$T/bundle/config.json" "$T/plain.json"
+	edit --arg p "/proc/$outer/ns/pid" '(.linux.namespaces[] | select(.type == "pid") | .path) = $p | del(.linux.cgroupsPath)'
+	sh_args 'sleep 1001 & exit 0'
+	cm --cgroup-manager disabled run --bundle "$T/bundle" "$ID" </dev/null >/dev/null 2>"$T/err" || { cat "$T/err"; false; }
+	left=$(pgrep -x -f 'sleep 1001')
+	cp "$T/plain.json" "$T/bundle/config.json"
+	in_container 'echo ran'
+	kill -9 "$outer" # and with it all of its namespace
+	[ "$status" = 1 ]
+	[[ "$output" == *"none of the 1 ranges"* ]]
+	for _ in $(seq 50); do in_container 'echo ran'; [ "$status" = 0 ] && break; sleep 0.1; done
+	[ "$output" = ran ]
+}
+
 @test "ids: mappings of a config may not be those of other containers" {
 	background
 	first=$(range_of "$ID")
