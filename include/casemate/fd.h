@@ -58,6 +58,14 @@ int file_replace(int dirfd, const char *name, const void *data, size_t len, mode
 /* Writes all of it, also over short writes and EINTR. 0 or -1 with errno. */
 int fd_write_all(int fd, const void *data, size_t len);
 
+/* The absolute name of what fd stands for, as /proc/self/fd tells it. In the arena;
+ * NULL with the error set. */
+char *fd_path(struct arena *a, int fd);
+
+/* The names in the directory fd (O_PATH will do) without "." and "..", in order,
+ * added to out. 0 or -1 with the error set. */
+int fd_names(struct arena *a, int fd, struct strv *out);
+
 /* Sends one message of len >= 1 bytes with one descriptor (fd >= 0) or none
  * (fd == -1) as SCM_RIGHTS and nothing else. 0 or -1 with errno. */
 int fd_send(int sock, const void *data, size_t len, int fd);

@@ -373,6 +373,9 @@ const char *namespace_name(int type);
 /* The container's namespace of a type, or NULL where config.json has none. */
 struct spec_namespace *spec_namespace(const struct spec *s, int type);
 
+/* The mapping that has the container's id in it, or NULL. */
+const struct id_map *id_maps_find(const struct id_maps *maps, uint64_t id);
+
 /* Is it a mount of the container's cgroups? */
 bool spec_mount_is_cgroup(const struct spec_mount *m);
 

@@ -1,8 +1,6 @@
 /* state, list, ps: what there is. */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,27 +37,6 @@ static int check_format(const char *format)
 	return fail(0, "--format: invalid format option \"%s\"", format);
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int ids(struct arena *a, int root_fd, struct strv *out)
-{
-	int again = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_dir_ DIR *d = again < 0 ? NULL : fdopendir(again);
-	struct dirent *e;
-
-	if (!d)
-		return fail(errno, "cannot read the state root");
-	while ((e = readdir(d)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			strv_add(a, out, e->d_name);
-	if (out->n > 1)
-		qsort(out->v, out->n, sizeof(*out->v), by_name);
-	return 0;
-}
-
 static void list_row(const struct container *c, enum container_status st, bool quiet)
 {
 	if (quiet)
@@ -88,7 +65,7 @@ int cmd_list(struct arena *a, const struct options *o, int argc, char **argv, co
 	if (r || check_format(format) < 0)
 		return r > 0 ? 0 : -1;
 	_fd_ int root = state_root_open(o->root, false);
-	if (root >= 0 ? ids(a, root, &names) < 0 : error_last()->errnum != ENOENT)
+	if (root >= 0 ? fd_names(a, root, &names) < 0 : error_last()->errnum != ENOENT)
 		return -1;
 	bool json = strcmp(format, "json") == 0 && !quiet;
 	if (!json && !quiet)

@@ -141,7 +141,6 @@ static int gather_root(struct spec *s, const char *bundle, const struct mountinf
 static int gather_source(struct spec *s, struct spec_mount *m, int bundle_fd,
 			 const struct mountinfo *mounts, bool need)
 {
-	char link[64], path[4096];
 	struct source_facts *f = &m->src;
 
 	f->fd = openat(bundle_fd, m->source, O_PATH | O_CLOEXEC);
@@ -154,12 +153,11 @@ static int gather_source(struct spec *s, struct spec_mount *m, int bundle_fd,
 		fail_hint("the host path must exist");
 		return need ? -1 : (error_clear(), 0);
 	}
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", f->fd);
-	ssize_t n = readlink(link, path, sizeof(path) - 1);
-	if (n < 0 || fstat(f->fd, &f->st) < 0)
+	f->resolved = fd_path(s->arena, f->fd);
+	if (!f->resolved)
+		return fail_in("%s", m->place);
+	if (fstat(f->fd, &f->st) < 0)
 		return fail(errno, "%s: cannot look at the source %s", m->place, m->source);
-	path[n] = '\0';
-	f->resolved = arena_strdup(s->arena, path);
 	gather_names(s, m, mounts);
 	if (S_ISDIR(f->st.st_mode)) {
 		f->holds_engine_socket = holds_socket(f->fd);

@@ -111,16 +111,9 @@ static const char *name_of(struct arena *a, uint32_t first)
 /* Where a container's state is: what its range leads to. NULL with error. */
 static const char *place_of(const struct container *c)
 {
-	char link[64], path[PATH_MAX];
+	const char *root = fd_path(c->arena, c->root_fd);
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", c->root_fd);
-	ssize_t n = readlink(link, path, sizeof(path) - 1);
-	if (n < 0) {
-		fail(errno, "cannot find the state root");
-		return NULL;
-	}
-	path[n] = '\0';
-	return arena_printf(c->arena, "%s/%s", path, c->id);
+	return root ? arena_printf(c->arena, "%s/%s", root, c->id) : NULL;
 }
 
 /* "" where the range is free. */
@@ -315,11 +308,8 @@ static bool is_mapped_here(const struct spec *s, bool user, uint32_t id)
 	const struct id_maps *here = user ? &s->runtime_uids : &s->runtime_gids;
 	const struct id_maps *maps = spec_namespace(s, CLONE_NEWUSER) ? own : here;
 
-	for (size_t i = 0; i < maps->n; i++)
-		if (id >= maps->v[i].container && id - maps->v[i].container < maps->v[i].size)
-			return true;
 	/* Joined by path: whatever it has. */
-	return maps->n == 0;
+	return maps->n == 0 || id_maps_find(maps, id);
 }
 
 /* Engines ask for the owner of terminals (devpts, "gid=5") and of tmpfs; the kernel
@@ -348,21 +338,6 @@ static void drop_owners(struct spec *s)
 	}
 }
 
-/* Is the whole of a range of ids in one mapping? What is above it is cut off. */
-static bool clamp(const struct id_maps *maps, unsigned long long *from, unsigned long long *to)
-{
-	for (size_t i = 0; i < maps->n; i++) {
-		const struct id_map *m = &maps->v[i];
-		uint64_t last = (uint64_t)m->container + (m->size - 1);
-
-		if (*from >= m->container && *from <= last) {
-			*to = *to < last ? *to : last;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* The rule clamped it to the ids of a whole range; there are fewer here. Engines
  * send it by themselves, so that one without any group is left out. */
 static void clamp_ping(struct spec *s)
@@ -375,12 +350,16 @@ static void clamp_ping(struct spec *s)
 
 		if (strcmp(kv.key, "net.ipv4.ping_group_range") == 0 &&
 		    sscanf(kv.value, "%llu %llu", &from, &to) == 2 && from <= to) {
-			if (!clamp(&s->gid_maps, &from, &to)) {
+			const struct id_map *m = id_maps_find(&s->gid_maps, from);
+			uint64_t last = m ? (uint64_t)m->container + (m->size - 1) : 0;
+
+			if (!m) {
 				log_debug("linux.sysctl[%s]: is left out: no group of it is there",
 					  kv.key);
 				continue;
 			}
-			kv.value = arena_printf(s->arena, "%llu %llu", from, to);
+			kv.value = arena_printf(s->arena, "%llu %llu", from,
+						to < last ? to : (unsigned long long)last);
 		}
 		s->sysctl.v[n++] = kv;
 	}

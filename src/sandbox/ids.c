@@ -86,13 +86,8 @@ static uint32_t host_id(const struct spec *s, const struct id_maps *maps, uint32
 {
 	if (!has_user_namespace(s))
 		return id;
-	for (size_t i = 0; i < maps->n; i++) {
-		const struct id_map *m = &maps->v[i];
-
-		if (id >= m->container && id - m->container < m->size)
-			return m->host + (id - m->container);
-	}
-	return UINT32_MAX;
+	const struct id_map *m = id_maps_find(maps, id);
+	return m ? m->host + (id - m->container) : UINT32_MAX;
 }
 
 uid_t ids_host(const struct spec *s, uint32_t id)

@@ -127,9 +127,9 @@ static _Noreturn void be_between(struct setup *s, struct clone_arguments *args, 
 	_exit(0);
 }
 
-/* A process in between: the runtime cannot enter a user namespace
- * and come back, and in one of its own not even another namespace. A process in
- * between does, and makes the container's process its sibling. */
+/* The runtime cannot enter a user namespace and come back, and in one of its own not
+ * even another namespace. A process in between does, and makes the container's
+ * process its sibling. */
 static pid_t clone_by_another(struct setup *s, struct clone_arguments *args)
 {
 	struct between *b =

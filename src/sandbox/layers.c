@@ -166,19 +166,14 @@ static int find_base(struct layers *y, const char **base)
 static int open_layer(struct layers *y, const char *base, const char *text, struct layer *out)
 {
 	const char *path = *text == '/' ? text : arena_printf(y->a, "%s/%s", base, text);
-	char link[64], real[PATH_MAX];
 
 	/* path: the engine's folder on the host */
 	*out = (struct layer){.fd = -1};
 	out->there = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (out->there < 0)
 		return fail(0, "cannot open the layer %s: %s", path, strerror(errno));
-	snprintf(link, sizeof(link), "self/fd/%d", out->there);
-	ssize_t n = readlinkat(y->s->proc, link, real, sizeof(real) - 1); /* path: own descriptor */
-	if (n < 0)
-		return fail(errno, "cannot find the layer %s", path);
-	out->path = arena_strndup(y->a, real, (size_t)n);
-	return 0;
+	out->path = fd_path(y->a, out->there);
+	return out->path ? 0 : -1;
 }
 
 static int open_layers(struct layers *y)
@@ -199,7 +194,6 @@ static int open_layers(struct layers *y)
 	}
 	if (!y->upper_text)
 		return 0;
-	y->has_upper = true;
 	return open_layer(y, base, y->upper_text, &y->upper) < 0 ||
 			       open_layer(y, base, y->work_text, &y->work) < 0
 		       ? -1
@@ -268,7 +262,7 @@ static int map_common(struct layers *y)
 	y->common = y->lower.v[0].path;
 	for (size_t i = 1; i < y->lower.n; i++)
 		y->common = common_part(y->a, y->common, y->lower.v[i].path);
-	if (y->has_upper)
+	if (y->upper_text)
 		y->common = common_part(y->a, common_part(y->a, y->common, y->upper.path),
 					y->work.path);
 	if (!*y->common)
@@ -337,7 +331,7 @@ static int map_layers(struct layers *y)
 	if (map_common(y) < 0)
 		return -1;
 	/* What the engine has put into its upper layer until now is part of the image. */
-	if (y->has_upper && map_layer(y, &y->upper) < 0)
+	if (y->upper_text && map_layer(y, &y->upper) < 0)
 		return -1;
 	for (size_t i = 0; i < y->lower.n; i++)
 		if (map_layer(y, &y->lower.v[i]) < 0)
@@ -350,7 +344,7 @@ static int map_layers(struct layers *y)
 			       ? 0
 			       : fail(0, "its upper and work folder are in different mounts");
 	}
-	if (y->has_upper) {
+	if (y->upper_text) {
 		vec_add(y->a, &y->lower);
 		memmove(&y->lower.v[1], &y->lower.v[0], (y->lower.n - 1) * sizeof(*y->lower.v));
 		y->lower.v[0] = y->upper;

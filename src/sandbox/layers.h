@@ -19,7 +19,6 @@ struct layers {
 		size_t n, cap;
 	} lower; /* the topmost first */
 	struct layer upper, work;
-	bool has_upper;
 	bool has_mounts;     /* a layer is one; perhaps a later one than the engine's overlay */
 	bool writable;	     /* the upper layer is the engine's */
 	unsigned long flags; /* ST_x of the engine's mount */

@@ -2,9 +2,7 @@
  * A new overlay of layers that are open: by their descriptors, or before Linux 6.13
  * by names that they are given in a mount namespace that ends.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
@@ -157,36 +155,14 @@ static int by_path(void *layers)
 	return as_root_of_container(y, by_name);
 }
 
-static int by_name_of(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The names in a folder, in order. */
-static int read_names(struct arena *a, int fd, struct strv *out)
-{
-	/* path: the folder itself */
-	int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_dir_ DIR *d = again < 0 ? NULL : fdopendir(again);
-	struct dirent *e;
-
-	if (!d)
-		return fail(errno, "cannot read its root");
-	while ((e = readdir(d)))
-		strv_add(a, out, e->d_name);
-	if (out->n > 1)
-		qsort(out->v, out->n, sizeof(*out->v), by_name_of);
-	return 0;
-}
-
 /* The layers were found again by their names, over which something else may have
  * been mounted since. Reading the root takes each layer's: only where one is a mount. */
 static int check_root(struct layers *y, int fd)
 {
 	struct strv want = {0}, got = {0};
 
-	if (read_names(y->a, y->s->l->rootfs_fd, &want) < 0 || read_names(y->a, fd, &got) < 0)
-		return -1;
+	if (fd_names(y->a, y->s->l->rootfs_fd, &want) < 0 || fd_names(y->a, fd, &got) < 0)
+		return fail_in("its root");
 	for (size_t i = 0; i < want.n || i < got.n; i++)
 		if (i >= want.n || i >= got.n || strcmp(want.v[i], got.v[i]) != 0)
 			return fail(0, "its layers are not what its options say: %s",

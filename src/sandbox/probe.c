@@ -139,17 +139,25 @@ static enum probe_result user_namespace(struct probe_answer *a)
 	return say(a, PROBE_PASS, NULL, "can be made");
 }
 
-static int try_idmap(void)
+/* A clone of where images are, with the ids of a container. */
+static int mapped_tree(void)
 {
 	const struct id_map one = {0, 100000, 65536};
 	const struct id_maps maps = {(struct id_map *)(uintptr_t)&one, 1, 1};
-	_fd_ int proc =
-		open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC); /* path: the host's procfs */
+	/* path: the host's procfs */
+	_fd_ int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	_fd_ int userns = ids_userns_fd(proc, &maps, &maps);
 	/* path: the file system that the runtime's state is on would be /run; images are here */
 	_fd_ int tree = open_tree(AT_FDCWD, "/var/lib", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
-	return userns < 0 || tree < 0 ? -1 : mount_idmap(tree, false, userns);
+	return userns < 0 || tree < 0 || mount_idmap(tree, false, userns) < 0 ? -1 : fd_take(&tree);
+}
+
+static int try_idmap(void)
+{
+	_fd_ int tree = mapped_tree();
+
+	return tree < 0 ? -1 : 0;
 }
 
 static enum probe_result idmapped_mounts(struct probe_answer *a)
@@ -166,19 +174,12 @@ static enum probe_result idmapped_mounts(struct probe_answer *a)
 /* What every container of Docker's is made of, by names as on Linux before 6.13. */
 static int try_layers(void)
 {
-	const struct id_map one = {0, 100000, 65536};
-	const struct id_maps maps = {(struct id_map *)(uintptr_t)&one, 1, 1};
 	static const char *const names[] = {"lower", "upper", "work", "merged"};
 	struct mount_attr private = {.propagation = MS_PRIVATE};
 	struct spec_mount m = {.type = "tmpfs", .source = "tmpfs"};
-	/* path: the host's procfs; images are below /var/lib, and the tmpfs goes there */
-	_fd_ int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	_fd_ int userns = ids_userns_fd(proc, &maps, &maps);
-	_fd_ int tree = open_tree(AT_FDCWD, "/var/lib", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	_fd_ int top = fs_make(&m, NULL, proc), dest = -1, lower = -1;
+	_fd_ int tree = mapped_tree(), top = fs_make(&m, NULL, tree), dest = -1, lower = -1;
 
-	if (userns < 0 || tree < 0 || top < 0 || mount_idmap(tree, false, userns) < 0 ||
-	    unshare(CLONE_NEWNS) < 0 ||
+	if (tree < 0 || top < 0 || unshare(CLONE_NEWNS) < 0 ||
 	    mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private, sizeof(private)) < 0)
 		return -1;
 	dest = open("/var/lib", O_PATH | O_DIRECTORY | O_CLOEXEC); /* path: the host's */
@@ -190,7 +191,7 @@ static int try_layers(void)
 	lower = openat(top, names[0], O_PATH | O_DIRECTORY | O_CLOEXEC); /* path: the same */
 	if (lower < 0 || mount_attach(tree, lower) < 0)
 		return -1;
-	/* old mount call: as in layers.c */
+	/* old mount call: as in overlay.c */
 	return mount("overlay", "merged", "overlay", 0,
 		     "lowerdir=lower,upperdir=upper,workdir=work,index=off");
 }

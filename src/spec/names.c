@@ -148,3 +148,11 @@ bool spec_mount_is_cgroup(const struct spec_mount *m)
 	return !m->opt.bind && m->type &&
 	       (strcmp(m->type, "cgroup") == 0 || strcmp(m->type, "cgroup2") == 0);
 }
+
+const struct id_map *id_maps_find(const struct id_maps *maps, uint64_t id)
+{
+	for (size_t i = 0; i < maps->n; i++)
+		if (id >= maps->v[i].container && id - maps->v[i].container < maps->v[i].size)
+			return &maps->v[i];
+	return NULL;
+}

@@ -2,7 +2,9 @@
 #include "casemate/fd.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -121,6 +123,40 @@ int file_replace(int dirfd, const char *name, const void *data, size_t len, mode
 		unlinkat(dirfd, tmp, 0);
 		return fail(e, "cannot write %s", name);
 	}
+	return 0;
+}
+
+char *fd_path(struct arena *a, int fd)
+{
+	char link[64], path[PATH_MAX];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0) {
+		fail(errno, "cannot read %s", link);
+		return NULL;
+	}
+	return arena_strndup(a, path, (size_t)n);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int fd_names(struct arena *a, int fd, struct strv *out)
+{
+	int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_dir_ DIR *d = again < 0 ? NULL : fdopendir(again);
+	struct dirent *e;
+
+	if (!d)
+		return fail(errno, "cannot read a directory");
+	while ((e = readdir(d)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			strv_add(a, out, e->d_name);
+	if (out->n > 1)
+		qsort(out->v, out->n, sizeof(*out->v), by_name);
 	return 0;
 }
 
