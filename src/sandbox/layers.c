@@ -168,12 +168,15 @@ static int open_layer(struct layers *y, const char *base, const char *text, stru
 	const char *path = *text == '/' ? text : arena_printf(y->a, "%s/%s", base, text);
 
 	/* path: the engine's folder on the host */
-	*out = (struct layer){.fd = -1};
+	*out = (struct layer){.path = "", .fd = -1};
 	out->there = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (out->there < 0)
 		return fail(0, "cannot open the layer %s: %s", path, strerror(errno));
-	out->path = fd_path(y->a, out->there);
-	return out->path ? 0 : -1;
+	const char *real = fd_path(y->a, out->there);
+	if (!real)
+		return -1;
+	out->path = real;
+	return 0;
 }
 
 static int open_layers(struct layers *y)
@@ -380,7 +383,7 @@ bool layers_writable(const struct setup *s)
 
 int layers_map(struct setup *s)
 {
-	static const struct layer none = {.there = -1, .fd = -1};
+	static const struct layer none = {.path = "", .there = -1, .fd = -1};
 	struct layers y = {.s = s,
 			   .a = s->spec->arena,
 			   .common = "",
